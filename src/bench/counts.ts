@@ -1,5 +1,6 @@
 import type { Gpu } from '../gpu/device.ts';
-import type { Listener } from '../gpu/stream.ts';
+import type { ParamSpec } from '../gpu/kernel.ts';
+import type { Dispatch, Listener } from '../gpu/stream.ts';
 import { drySession } from '../run/plan/dry-run.ts';
 import type { ExecutionPlan } from '../run/plan/execution-plan.ts';
 import type { SessionInputs } from '../run/session.ts';
@@ -40,17 +41,28 @@ export function attentionShare(passes: readonly Pass[]): number {
 /** Whether a kernel's calls assume one document per pass, because they do not see the documents. */
 export const isAttention = (kernel: string): boolean => kernel.startsWith('attention');
 
+/**
+ * Bytes that a call moves at least. What is written was read before only if it is accumulated; that is not
+ * distinguished.
+ */
+export function bytesMoved({ buffers, bytes }: Dispatch<ParamSpec>): number {
+  if (bytes !== undefined) {
+    return typeof bytes === 'number' ? bytes : bytes();
+  }
+  // A view bound in place of an absent one counts once.
+  const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
+  return [...views.values()].reduce((sum, size) => sum + size, 0);
+}
+
 /** Counts a stream's calls from now on, with attention's work scaled by its share. */
 export function counting(share = 1): { kernels: Map<string, KernelCount>; listener: Listener } {
   const kernels = new Map<string, KernelCount>();
-  const listener: Listener = ({ spec }, { buffers, work = 0, bytes }) => {
+  const listener: Listener = ({ spec }, call) => {
+    const { work = 0 } = call;
     const count = kernels.get(spec.name) ?? { calls: 0, work: 0, bytes: 0 };
     count.calls++;
     count.work += isAttention(spec.name) ? share * work : work;
-    // What is written was read before only if it is accumulated; that is not distinguished.
-    // A view bound in place of an absent one counts once.
-    const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
-    count.bytes += bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0);
+    count.bytes += bytesMoved(call);
     kernels.set(spec.name, count);
   };
   return { kernels, listener };

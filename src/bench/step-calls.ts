@@ -2,6 +2,7 @@ import { pipelineLabel } from '../gpu/kernel.ts';
 import type { Listener } from '../gpu/stream.ts';
 import type { Card } from './cards.ts';
 import type { Compiled } from './compiled.ts';
+import { bytesMoved } from './counts.ts';
 import { type Called, forecastCall } from './forecast.ts';
 import { workgroupThreads } from './workgroup-threads.ts';
 
@@ -17,18 +18,15 @@ const SIZES = new WeakMap<object, Map<string, number>>();
 /** Gathers a stream's calls from now on. */
 export function gathering(): { calls: StepCall[]; listener: Listener } {
   const calls: StepCall[] = [];
-  const listener: Listener = ({ spec }, { buffers, constants, groups, work = 0, bytes }) => {
+  const listener: Listener = ({ spec }, call) => {
+    const { constants, groups, work = 0 } = call;
     const [x, y = 1, z = 1] = groups;
-    const views = new Map(buffers.map((v) => [`${v.buffer.id} ${v.offset}`, v.size]));
     const label = pipelineLabel(spec, constants);
     const sizes = SIZES.get(spec) ?? new Map<string, number>();
     SIZES.set(spec, sizes);
     const threads = sizes.get(label) ?? workgroupThreads(spec.code, constants);
     sizes.set(label, threads);
-    calls.push({
-      ...{ kernel: spec.name, label, work, groups: x * y * z, threads },
-      bytes: bytes ?? [...views.values()].reduce((sum, size) => sum + size, 0),
-    });
+    calls.push({ kernel: spec.name, label, work, groups: x * y * z, threads, bytes: bytesMoved(call) });
   };
   return { calls, listener };
 }

@@ -24,6 +24,8 @@ export interface GpuBuffer {
   /** Bytes, a multiple of 4. */
   readonly size: number;
   readonly raw: GPUBuffer;
+  /** All of it; one object, since most bindings are whole buffers, and those are compared by it. */
+  readonly whole: BufferView;
 }
 
 /** The range of a buffer bound to a kernel. `offset` is a multiple of 256 bytes. */
@@ -35,8 +37,12 @@ export interface BufferView {
 
 /** The range [offset, offset + size) of a buffer, in bytes; by default the whole buffer. */
 export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset): BufferView {
-  return { buffer, offset, size };
+  return offset === 0 && size === buffer.size ? buffer.whole : { buffer, offset, size };
 }
+
+/** Whether two views are of the same range. Runs for every binding of every dispatch, so it must be fast. */
+export const sameView = (a: BufferView, b: BufferView): boolean =>
+  a === b || (a.buffer === b.buffer && a.offset === b.offset && a.size === b.size);
 
 /**
  * The smallest view that covers views of one buffer, and the offset of each in it, in bytes. Throws Error if they are
@@ -44,12 +50,33 @@ export function view(buffer: GpuBuffer, offset = 0, size = buffer.size - offset)
  */
 export function spanOf(views: readonly BufferView[]): { whole: BufferView; at: number[] } {
   const { buffer } = views[0]!;
-  if (views.some((one) => one.buffer !== buffer)) {
-    throw new Error(`views of different buffers where one is needed: ${buffer.label}`);
+  let [begin, end] = [Infinity, 0];
+  for (const one of views) {
+    if (one.buffer !== buffer) {
+      throw new Error(`views of different buffers where one is needed: ${buffer.label}`);
+    }
+    begin = Math.min(begin, one.offset);
+    end = Math.max(end, one.offset + one.size);
   }
-  const begin = Math.min(...views.map((one) => one.offset));
-  const end = Math.max(...views.map((one) => one.offset + one.size));
   return { whole: view(buffer, begin, end - begin), at: views.map((one) => one.offset - begin) };
+}
+
+class Allocated implements GpuBuffer {
+  readonly id: number;
+  readonly label: string;
+  readonly kind: MemoryKind;
+  readonly size: number;
+  readonly raw: GPUBuffer;
+  readonly whole: BufferView;
+
+  constructor(id: number, label: string, kind: MemoryKind, size: number, raw: GPUBuffer) {
+    this.id = id;
+    this.label = label;
+    this.kind = kind;
+    this.size = size;
+    this.raw = raw;
+    this.whole = { buffer: this, offset: 0, size };
+  }
 }
 
 /** Allocates device memory and accounts for every byte of it by kind. */
@@ -95,7 +122,7 @@ export class Memory {
     const mapped = usage & (GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE);
     const always = mapped ? 0 : GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const raw = this.#device.createBuffer({ label, size, usage: usage | always });
-    const buffer: GpuBuffer = { id: this.#nextId++, label, kind, size, raw };
+    const buffer = new Allocated(this.#nextId++, label, kind, size, raw);
     this.#live.set(buffer.id, buffer);
     this.#total += size;
     this.#peak = Math.max(this.#peak, this.#total);

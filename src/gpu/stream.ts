@@ -1,6 +1,6 @@
 import type { Gpu } from './device.ts';
 import type { Constants, Kernel, ParamSpec, ParamValues, PartValues } from './kernel.ts';
-import type { BufferView, GpuBuffer } from './memory.ts';
+import { type BufferView, type GpuBuffer, sameView } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import type { Profiler } from './profiler.ts';
 
@@ -22,8 +22,8 @@ export interface Dispatch<P extends ParamSpec> {
   readonly constants?: Constants;
   /** Floating-point operations, if significant: for pacing and the benchmark. */
   readonly work?: number;
-  /** Minimum bytes read and written, if less than the size of all views. */
-  readonly bytes?: number;
+  /** Minimum bytes read and written, if less than the size of all views: for listeners only, so sums are deferred. */
+  readonly bytes?: number | (() => number);
 }
 
 /** Counts since the stream was created. */
@@ -35,16 +35,20 @@ interface StreamCounts {
 /** Observes every kernel call of a stream. */
 export type Listener = (kernel: Kernel, call: Dispatch<ParamSpec>) => void;
 
-/** A bind group and its bindings. */
+/** A bind group, its bindings, and what was bound after it last time: most likely what is bound next. */
 interface Bound {
+  readonly kernel: object;
   readonly views: readonly BufferView[];
   readonly group: GPUBindGroup;
+  next: Bound | undefined;
 }
 
-function same(some: readonly BufferView[], others: readonly BufferView[]): boolean {
-  for (let i = 0; i < some.length; i++) {
-    const [a, b] = [some[i]!, others[i]!];
-    if (a.buffer !== b.buffer || a.offset !== b.offset || a.size !== b.size) {
+function binds({ kernel, views }: Bound, other: object, others: readonly BufferView[]): boolean {
+  if (kernel !== other) {
+    return false;
+  }
+  for (let i = 0; i < views.length; i++) {
+    if (!sameView(views[i]!, others[i]!)) {
       return false;
     }
   }
@@ -83,6 +87,7 @@ export class Stream {
   readonly #blockView = new DataView(this.#block);
   /** By kernel, then by hash of the views. */
   readonly #groups = new Map<object, Map<number, Bound[]>>();
+  #bound: Bound | undefined;
   readonly #unsubscribe: () => void;
   #slot = 0;
   #encoder: GPUCommandEncoder | undefined;
@@ -105,7 +110,10 @@ export class Stream {
       parameters.bytes,
       GPUBufferUsage.UNIFORM,
     );
-    this.#unsubscribe = gpu.memory.whenFreed(() => this.#groups.clear());
+    this.#unsubscribe = gpu.memory.whenFreed(() => {
+      this.#groups.clear();
+      this.#bound = undefined;
+    });
   }
 
   /** Appends a kernel call. Throws Error on too many workgroups or a wrong number of buffers. */
@@ -117,7 +125,7 @@ export class Stream {
     if (x > 65535 || y > 65535 || z > 65535) {
       throw new Error(`${kernel.spec.name}: ${x}×${y}×${z} workgroups`);
     }
-    const { work = 0 } = call;
+    const work = call.work ?? 0;
     const full = this.#work > 0 && this.#work + work > this.pacer.budget;
     if (full || this.#slot === SLOTS) {
       this.submit();
@@ -204,21 +212,38 @@ export class Stream {
     return (this.#encoder ??= this.gpu.device.createCommandEncoder());
   }
 
+  /** The bind group, made on first use. */
   #bindGroup<P extends ParamSpec>(kernel: Kernel<P>, buffers: readonly BufferView[]): GPUBindGroup {
     if (buffers.length !== kernel.spec.buffers.length) {
       throw new Error(
         `${kernel.spec.name}: ${buffers.length} buffers, expected ${kernel.spec.buffers.length}`,
       );
     }
+    const last = this.#bound;
+    let bound = last?.next;
+    if (!bound || !binds(bound, kernel, buffers)) {
+      bound = this.#find(kernel, buffers);
+      if (last) {
+        last.next = bound;
+      }
+    }
+    this.#bound = bound;
+    return bound.group;
+  }
+
+  #find<P extends ParamSpec>(kernel: Kernel<P>, buffers: readonly BufferView[]): Bound {
     let ofKernel = this.#groups.get(kernel);
     if (!ofKernel) {
       this.#groups.set(kernel, (ofKernel = new Map()));
     }
     const hash = hashOf(buffers);
-    const alike = ofKernel.get(hash);
-    const found = alike?.find(({ views }) => same(views, buffers));
+    let alike = ofKernel.get(hash);
+    if (!alike) {
+      ofKernel.set(hash, (alike = []));
+    }
+    const found = alike.find((one) => binds(one, kernel, buffers));
     if (found) {
-      return found.group;
+      return found;
     }
     const group = this.gpu.device.createBindGroup({
       label: kernel.spec.name,
@@ -231,12 +256,8 @@ export class Stream {
         })),
       ],
     });
-    const bound = { views: [...buffers], group };
-    if (alike) {
-      alike.push(bound);
-    } else {
-      ofKernel.set(hash, [bound]);
-    }
-    return group;
+    const made: Bound = { kernel, views: [...buffers], group, next: undefined };
+    alike.push(made);
+    return made;
   }
 }

@@ -155,7 +155,7 @@ function keysTile(shape: TileShape): AttentionVariant<AttentionKeys> {
       const { parts, partHeads, dk, dv, add } = shareHeads(call, rows);
       const inputs = [q, k, v, dout, stats, ranges];
       const pairs = (tile: number) => pairsOfKeys(tile * rows, Math.min(tokens, (tile + 1) * rows), tokens);
-      const bytes = bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim);
+      const bytes = () => bytesBeside(inputs, 2 * parts * tokens * kvHeads * headDim);
       const work = (tile: number) => workOf(4, call) * pairs(tile);
       for (const { first, count, work: done } of cutTiles(ceilDiv(tokens, rows), work, most)) {
         stream.dispatch(backwardKVKernel, {

@@ -92,7 +92,7 @@ export function loraGatedGradient(
   const saved = halves && [halves.saved ?? dout];
   stream.dispatch(halves ? halvesKernel : kernel, {
     buffers: [...wide, u, v, dropout?.tokenKeys ?? dout, out, ...(saved ?? [])],
-    bytes: bytesBeside([...wide, u, v, out, ...(saved ?? [])], 0),
+    bytes: () => bytesBeside([...wide, u, v, out, ...(saved ?? [])], 0),
     parts,
     params: { width, tokens, slice_tokens, ...mask.params },
     groups: [ceilDiv(width, TILE)],

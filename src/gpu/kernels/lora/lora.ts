@@ -93,13 +93,16 @@ const groupsFor = (slices: number): number => (slices > 2 ? 4 : slices);
 export const LORA_SCRATCH = WORKGROUPS * TILE * TILE_RANK;
 
 /**
- * The depth of a slice for products of these depths and numbers of tiles; a function of the shapes alone, so that
- * sums have the same order everywhere.
+ * The depth of a slice for products of these depths and numbers of tiles, each of which there are `times` of; a
+ * function of the shapes alone, so that sums have the same order everywhere.
  */
-export function sliceDepth(parts: readonly { depth: number; tiles: number }[]): number {
-  const longest = Math.max(...parts.map(({ depth }) => depth));
+export function sliceDepth(parts: readonly { depth: number; tiles: number }[], times = 1): number {
+  let longest = 0;
+  for (const { depth } of parts) {
+    longest = Math.max(longest, depth);
+  }
   const jobs = (slice: number) =>
-    parts.reduce((sum, { depth, tiles }) => sum + tiles * ceilDiv(depth, slice), 0);
+    times * parts.reduce((sum, { depth, tiles }) => sum + tiles * ceilDiv(depth, slice), 0);
   let slice = 32 * ceilDiv(Math.max(MIN_SLICE, longest / MAX_SLICES), 32);
   while (slice < longest && jobs(slice) > WORKGROUPS) {
     slice += 32;
@@ -120,23 +123,20 @@ function addUp(stream: Stream, call: Parameters<typeof sumParts>[1]): void {
   sumParts(stream, { ...call, parts });
 }
 
-/**
- * Offset of each part's slices in the scratch, and the values used in total. Throws Error if the scratch is too
- * small.
- */
-function placeSlices(parts: readonly { count: number; slices: number }[], scratch: BufferView) {
-  let at = 0;
-  const begins = parts.map(({ count, slices }) => {
-    const begin = at;
-    if (slices > 1) {
-      at += count * slices;
-    }
-    return begin;
-  });
-  if (4 * at > scratch.size) {
-    throw new Error(`scratch of ${scratch.size} bytes, ${4 * at} needed`);
+/** Gives the slices of each part a place in the scratch; returns the values used. Throws Error if it is too small. */
+function placeSlices(
+  parts: readonly { count: number; slices: number; partial_at: number }[],
+  scratch: BufferView,
+): number {
+  let used = 0;
+  for (const part of parts) {
+    part.partial_at = used;
+    used += part.slices > 1 ? part.count * part.slices : 0;
   }
-  return { begins, used: at };
+  if (4 * used > scratch.size) {
+    throw new Error(`scratch of ${scratch.size} bytes, ${4 * used} needed`);
+  }
+  return used;
 }
 
 /** Masks x, per part by its module's key. */
@@ -195,32 +195,29 @@ export function loraProject(
     throw new Error(ONE_GATED);
   }
   const [w, out] = [spanOf(call.parts.map((part) => part.w)), spanOf(call.parts.map((part) => part.out))];
-  const rowTiles = ceilDiv(rows, TILE);
-  const tiles = call.parts.map(({ rank }) => ceilDiv(rank, TILE_RANK));
-  const slice = sliceDepth(call.parts.map(({ depth }, i) => ({ depth, tiles: rowTiles * tiles[i]! })));
-  const sums = call.parts.map(({ rank, depth }, i) => ({
+  // Loops, and literals without spreads: this runs for a fifth of a step's dispatches.
+  const parts = call.parts.map(({ depth, rank, alpha }, i) => ({
+    depth,
+    rank,
+    alpha,
     count: rows * rank,
-    slices: ceilDiv(depth, slice),
+    tiles: ceilDiv(rank, TILE_RANK),
+    slices: 1,
+    w_at: w.at[i]! / 16,
     out_at: out.at[i]! / 4,
+    partial_at: 0,
   }));
-  const most = Math.max(...sums.map(({ slices }) => slices));
-  const whole =
-    most > 1 && ceilDiv(rows, WHOLE_ROWS) * tiles.reduce((sum, n) => sum + n, 0) >= ENOUGH_WORKGROUPS;
-  const { begins, used } = whole ? { begins: [], used: 0 } : placeSlices(sums, scratch);
-  // A literal without spreads: this runs for a fifth of a step's dispatches.
-  const parts: PartsOf<typeof PROJECT_PART & { count: 'u32' }> = call.parts.map(
-    ({ depth, rank, alpha }, i) => ({
-      count: sums[i]!.count,
-      slices: sums[i]!.slices,
-      out_at: sums[i]!.out_at,
-      depth,
-      rank,
-      alpha,
-      tiles: tiles[i]!,
-      w_at: w.at[i]! / 16,
-      partial_at: begins[i] ?? 0,
-    }),
-  );
+  const rowTiles = ceilDiv(rows, TILE);
+  const slice = sliceDepth(parts, rowTiles);
+  let [most, tiles, work] = [0, 0, 0];
+  for (const part of parts) {
+    part.slices = ceilDiv(part.depth, slice);
+    most = Math.max(most, part.slices);
+    tiles += part.tiles;
+    work += 2 * rows * part.depth * part.rank;
+  }
+  const whole = most > 1 && ceilDiv(rows, WHOLE_ROWS) * tiles >= ENOUGH_WORKGROUPS;
+  const used = whole ? 0 : placeSlices(parts, scratch);
   const xs = three(call.parts.map((part) => part.x));
   const mask = masking(dropout);
   const [key0 = 0, key1 = 0, key2 = 0] = dropout?.moduleKeys ?? [];
@@ -230,7 +227,7 @@ export function loraProject(
       ...{ rows, slice_depth: slice, ...mask.params },
       ...{ module_key0: key0, module_key1: key1, module_key2: key2 },
     },
-    work: parts.reduce((sum, { depth, rank }) => sum + 2 * rows * depth * rank, 0),
+    work,
   };
   const constants = { W_BY_RANK: Number(call.wByRank), ...mask.constants };
   if (whole) {
@@ -248,8 +245,8 @@ export function loraProject(
         ...[...sources, w.whole, dropout?.tokenKeys ?? sources[0]!, out.whole],
         ...[stored ? xs[0] : place, ...halves],
       ],
-      bytes: projectedBytes(rows, call.parts) + more * rows * parts[0]!.depth,
-      groups: [tiles.reduce((sum, n) => sum + n, 0), ceilDiv(rows, WHOLE_ROWS)],
+      bytes: () => projectedBytes(rows, call.parts) + more * rows * parts[0]!.depth,
+      groups: [tiles, ceilDiv(rows, WHOLE_ROWS)],
       constants: {
         ...{ GROUPS: groupsFor(most), GATED: Number(!!gated), STORED: Number(stored) },
         ...(gated?.halves && { SAVED: Number(!!saved) }),
@@ -268,7 +265,7 @@ export function loraProject(
     ...dispatch,
     // Absent operands are bound to x and never read.
     buffers: [...xs, w.whole, dropout?.tokenKeys ?? xs[0], out.whole, scratch],
-    bytes: 4 * used + projectedBytes(rows, call.parts),
+    bytes: () => 4 * used + projectedBytes(rows, call.parts),
     groups: [parts.reduce((sum, part) => sum + part.tiles * part.slices, 0), rowTiles],
     constants,
   });
@@ -344,7 +341,7 @@ export function loraGradient(
   const slices = Math.max(...parts.map(({ slice_tokens }) => ceilDiv(tokens, slice_tokens)));
   stream.dispatch(gradientKernel, {
     buffers: [...inputs, u.whole, v.whole, dropout?.tokenKeys ?? dy0, out.whole],
-    bytes: bytesBeside([...inputs, u.whole, v.whole, out.whole], 0),
+    bytes: () => bytesBeside([...inputs, u.whole, v.whole, out.whole], 0),
     parts,
     params: { b_parts: B.length, tokens, ...mask.params },
     groups: [parts.reduce((sum, { wide_tiles, rank_tiles }) => sum + wide_tiles * rank_tiles, 0)],
