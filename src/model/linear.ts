@@ -79,8 +79,12 @@ export function loraForward(
         pair: { A, module: m },
       },
     }) => ({
-      ...{ x, w: A, out: acts.loraOut(module.layer, module.projection) },
-      ...{ depth: m.inFeatures, rank: m.r, alpha: m.scaling },
+      x,
+      w: A,
+      out: acts.loraOut(module.layer, module.projection),
+      depth: m.inFeatures,
+      rank: m.r,
+      alpha: m.scaling,
     }),
   );
   const call = { rows, wByRank: false, dropout: masks(ctx, pairs), gated, unstored, scratch: acts.scratch };
@@ -106,8 +110,8 @@ export function linearForward(
   );
   // The precisions above f32 scale and pack the rows of x once for all modules.
   const shared = { scaled: false };
-  const inScratch = { rowScales: acts.rowScales(0), scratch: acts.scratch, shared };
-  const calls = parts.map(({ module, ...io }) => {
+  const [rowScales, { scratch }] = [acts.rowScales(0), acts];
+  const calls = parts.map(({ module, y, residual }) => {
     const { pair, linear, layer, projection } = module;
     const lora = pair && {
       activations: acts.loraOut(layer, projection),
@@ -115,7 +119,7 @@ export function linearForward(
       rank: pair.module.r,
     };
     const { weight, bias } = linear;
-    const call = { x, ...io, weight, bias, rows, lora, ...inScratch };
+    const call = { x, y, residual, weight, bias, rows, lora, rowScales, scratch, shared };
     return { call, variant: products?.forward(weight) };
   });
   nf4Matmuls(stream, calls);
@@ -134,8 +138,12 @@ export function loraOutputGrad({ stream, acts, rows }: LinearContext, parts: Out
         pair: { B, module: m },
       },
     }) => ({
-      ...{ x: dy, w: B, out: acts.loraGrad(module.projection) },
-      ...{ depth: m.outFeatures, rank: m.r, alpha: m.scaling },
+      x: dy,
+      w: B,
+      out: acts.loraGrad(module.projection),
+      depth: m.outFeatures,
+      rank: m.r,
+      alpha: m.scaling,
     }),
   );
   if (factors.length > 0) {
@@ -161,7 +169,11 @@ export function loraGradients(
         pair: { dB, module: m },
       },
     }) => ({
-      ...{ dy, u: acts.loraOut(module.layer, module.projection), dB, width: m.outFeatures, rank: m.r },
+      dy,
+      u: acts.loraOut(module.layer, module.projection),
+      dB,
+      width: m.outFeatures,
+      rank: m.r,
     }),
   );
   const ofA = readers.map(
@@ -171,7 +183,10 @@ export function loraGradients(
         pair: { dA, module: m },
       },
     }) => ({
-      ...{ v: acts.loraGrad(module.projection), dA, rank: m.r, moduleKey: keyOf(module) },
+      v: acts.loraGrad(module.projection),
+      dA,
+      rank: m.r,
+      moduleKey: keyOf(module),
     }),
   );
   if (ofA.length + ofB.length > 0) {
@@ -225,8 +240,8 @@ export function linearInputGrads(ctx: LinearContext, parts: OutputGradients, dx:
     const activations = acts.loraGrad(projection);
     const lora = pair && dropout === 0 ? { activations, matrix: pair.A, rank: pair.module.r } : undefined;
     // Each has rows of its own to scale.
-    const inScratch = { rowScales: acts.rowScales(i), scratch: acts.scratch };
-    const call = { dy, dx, accumulate: i > 0, weight, rows, lora, ...inScratch };
+    const rowScales = acts.rowScales(i);
+    const call = { dy, dx, accumulate: i > 0, weight, rows, lora, rowScales, scratch: acts.scratch };
     return { call, variant: products?.gradient(weight) };
   });
   nf4MatmulGrads(stream, calls, (i) => {
