@@ -29,13 +29,16 @@ interface Asked {
 class HashThread {
   readonly #worker = new Worker(HASH, { eval: true, execArgv: [] });
   readonly #asked: Asked[] = [];
+  /** Why it ended before its time. */
+  failed: Error | undefined;
 
   constructor() {
     this.#worker.on('message', (hash?: Uint8Array) => {
       this.#asked.shift()!.resolve(hash);
       this.#hold();
     });
-    this.#worker.on('error', (error) => {
+    this.#worker.on('error', (error: Error) => {
+      this.failed = error;
       this.#asked.splice(0).forEach(({ reject }) => reject(error));
     });
     this.#hold();
@@ -44,6 +47,10 @@ class HashThread {
   /** Adds a part, in memory that threads share, to a piece; resolves to its hash after the last part. */
   add(piece: number, part: Uint8Array, last: boolean): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
+      if (this.failed) {
+        reject(this.failed);
+        return;
+      }
       this.#asked.push({ resolve, reject });
       this.#hold();
       this.#worker.postMessage({ piece, part, last });
@@ -77,13 +84,16 @@ class HashThreads {
     this.#open++;
     const piece = this.#next++;
     const n = piece % Math.min(MAX_THREADS, availableParallelism());
-    const thread = (this.#threads[n] ??= new HashThread());
+    const kept = this.#threads[n];
+    const thread = kept && !kept.failed ? kept : (this.#threads[n] = new HashThread());
     return async (part, last) => {
-      const hash = await thread.add(piece, part, last);
-      if (last && --this.#open === 0) {
-        this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
+      try {
+        return await thread.add(piece, part, last);
+      } finally {
+        if (last && --this.#open === 0) {
+          this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
+        }
       }
-      return hash;
     };
   }
 

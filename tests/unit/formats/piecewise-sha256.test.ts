@@ -62,3 +62,25 @@ describe.each([
     expect(await hash.digest()).toBe(expected(bytes.subarray(0, 100)));
   });
 });
+
+test('a thread that ends before its time fails what waits for it, and is replaced', async () => {
+  // Cloned, it is no array, so that the thread ends with an error.
+  class NoArray {
+    readonly length = 8;
+    readonly buffer = new SharedArrayBuffer(8);
+    subarray(): this {
+      return this;
+    }
+  }
+  const broken = threadedHashing.begin(8);
+  await expect(broken.update(0, new NoArray() as unknown as Uint8Array)).rejects.toThrow(
+    'instance of Buffer',
+  );
+  await expect(broken.digest()).rejects.toThrow('instance of Buffer');
+  // As many pieces as there can be threads.
+  for (let i = 0; i < 8; i++) {
+    const hash = threadedHashing.begin(5);
+    await hash.update(0, bytes.subarray(0, 5));
+    expect(await hash.digest()).toBe(expected(bytes.subarray(0, 5)));
+  }
+});
