@@ -111,12 +111,17 @@ export class FolderCacheStorage implements CacheStorage {
   }
 }
 
+/** Brought to the disk at once; what is smaller waits for the end. */
+const FLUSHED_BYTES = 2 ** 26;
+
 class FolderEntryWriter implements EntryWriter {
   readonly #partial: string;
   readonly #place: string;
   readonly #files = new Map<string, FileHandle>();
   readonly #flushed: Promise<void>[] = [];
   #flushing = false;
+  /** Bytes written since a flush began. */
+  #unflushed = 0;
 
   constructor(partial: string, place: string) {
     this.#partial = partial;
@@ -130,7 +135,10 @@ class FolderEntryWriter implements EntryWriter {
         this.#files.set(file, (handle = await open(join(this.#partial, file), 'w')));
       }
       await handle.writeFile(bytes);
-      this.#flush(handle);
+      this.#unflushed += bytes.length;
+      if (this.#unflushed >= FLUSHED_BYTES && !this.#flushing) {
+        this.#flush(handle);
+      }
     });
   }
 
@@ -156,10 +164,8 @@ class FolderEntryWriter implements EntryWriter {
 
   /** Brings what is written to the disk while more is being made: the system would begin at the end. */
   #flush(file: FileHandle): void {
-    if (this.#flushing) {
-      return;
-    }
     this.#flushing = true;
+    this.#unflushed = 0;
     const flushed = file.datasync().finally(() => (this.#flushing = false));
     // Its failure, which the system tells once, is reported by `complete`.
     flushed.catch(() => undefined);

@@ -49,8 +49,9 @@ it('tells that the disk refused what was brought to it while more was written, a
   datasync.mockRejectedValueOnce(full);
   const storage = new FolderCacheStorage(join(folder, 'cache'));
   const writer = await storage.begin('0123456789abcdef', 100);
+  await writer.append('base.safetensors', new Uint8Array(2 ** 26));
   await writer.append('base.safetensors', new Uint8Array(10));
-  await writer.append('base.safetensors', new Uint8Array(10));
+  expect(datasync).toHaveBeenCalledOnce();
   await expect(writer.complete()).rejects.toThrow('its disk is full');
   await writer.abandon();
   expect(await storage.entries()).toEqual([]);
