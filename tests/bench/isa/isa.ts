@@ -109,8 +109,13 @@ async function run(call: ReturnType<typeof parse>): Promise<void> {
     );
     for (const name of call.targets) {
       const found = await compile(sandbox, targetOf(name), call);
-      const kept = results[name]?.kernels.filter(({ label }) => !call.only.test(label)) ?? [];
-      results[name] = { ...found, kernels: [...kept, ...found.kernels] };
+      const { kernels = [], failed = [] } = results[name] ?? {};
+      results[name] = {
+        ...found,
+        kernels: [...kernels.filter(({ label }) => !call.only.test(label)), ...found.kernels],
+        // Each begins with a label.
+        failed: [...failed.filter((text) => !call.only.test(text)), ...found.failed],
+      };
       save(call.json, `${JSON.stringify(results, null, 1)}\n`);
     }
   }
