@@ -41,9 +41,11 @@ export async function modelPipelines(gpu: Gpu, name: ModelName): Promise<Pipelin
   for (const precision of PRECISIONS.filter((precision) => supports(gpu, precision))) {
     for (const [i, tiles] of selections(gpu, inputs, tokens, precision).entries()) {
       const plan = newExecutionPlanOf(gpu, tokens, { precision, tiles });
-      // Short passes take kernels that are not tuned.
+      // Short passes take kernels that are not tuned, and where all is kept others read what was saved.
       const shortest = i === 0 ? 4 : tokens;
-      (await neededKernels({ ...inputs, shortest }, plan, gpu)).forEach(add);
+      for (const keep of i === 0 ? [undefined, '3'] : [undefined]) {
+        (await neededKernels({ ...inputs, shortest }, { ...plan, keep }, gpu)).forEach(add);
+      }
     }
   }
   for (const sequences of SEQUENCES) {
