@@ -113,8 +113,8 @@ async function run(call: ReturnType<typeof parse>): Promise<void> {
       results[name] = {
         ...found,
         kernels: [...kernels.filter(({ label }) => !call.only.test(label)), ...found.kernels],
-        // Each begins with a label.
-        failed: [...failed.filter((text) => !call.only.test(text)), ...found.failed],
+        // Each begins with a label; what does not compile at all fails whatever is asked for.
+        failed: [...new Set([...failed.filter((text) => !call.only.test(text)), ...found.failed])],
       };
       save(call.json, `${JSON.stringify(results, null, 1)}\n`);
     }
