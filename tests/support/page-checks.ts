@@ -115,6 +115,10 @@ export async function shownInForcedColors(
   parts: readonly (readonly [what: string, part: Locator, hide: Change])[],
 ): Promise<void> {
   await page.emulateMedia({ forcedColors: 'active' });
+  // Charts hear of it with the next frame, and draw on canvases of their own.
+  await page.evaluate(
+    () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+  );
   const hidden: string[] = [];
   for (const [what, part, hide] of parts) {
     // What is taken away may be what it was found by.
