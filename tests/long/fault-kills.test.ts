@@ -1,0 +1,3 @@
+import { strikeEverywhere } from '../support/strike-everywhere.ts';
+
+strikeEverywhere(['SIGKILL', 'torn']);
