@@ -9,12 +9,14 @@ const keyOf = ({ step, loss, eval_loss }: LogEntry): string =>
 
 /**
  * A log_history with the times of the entries that were seen when they were logged, in milliseconds since 1970: the
- * record's own, since transformers' has none.
+ * record's own, since transformers' has none. The run's summary follows the last entry at once; a page that ended
+ * between the checkpoint that has it and the record has kept the latter's time only.
  */
 export function withTimes(log: readonly LogEntry[], seen: readonly LogEntry[]): LogEntry[] {
   const times = new Map(seen.map((entry) => [keyOf(entry), entry['time']]));
-  return log.map((entry) => {
-    const time = times.get(keyOf(entry));
+  return log.map((entry, i) => {
+    const before = entry.train_loss === undefined ? undefined : log[i - 1];
+    const time = times.get(keyOf(entry)) ?? (before && times.get(keyOf(before)));
     return time === undefined ? entry : { ...entry, time };
   });
 }

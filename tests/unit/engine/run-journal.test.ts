@@ -42,3 +42,11 @@ it('keeps them when it resumes, and takes new ones for steps that are repeated',
   journal.hear(facts(2));
   expect(journal.record.log).toEqual([{ ...LOSS, time: 1 }, EVAL]);
 });
+
+it('gives the summary the time of the entry before it where the page ended before its own was kept', () => {
+  const seen = [LOSS, { ...EVAL, time: 2 }];
+  const journal = journalOf(seen);
+  journal.hear(facts(2, [LOSS, EVAL, END]));
+  expect(journal.record.log).toEqual([...seen, { ...END, time: 2 }]);
+  expect(withTimes([LOSS, END], [LOSS])).toEqual([LOSS, END]);
+});
