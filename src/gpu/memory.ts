@@ -17,7 +17,7 @@ export type MemoryKind =
   | 'uniforms and readback';
 
 /** One allocation on the device. `id` is unique for the life of the account. */
-export interface GpuBuffer {
+export class GpuBuffer {
   readonly id: number;
   readonly label: string;
   readonly kind: MemoryKind;
@@ -26,6 +26,15 @@ export interface GpuBuffer {
   readonly raw: GPUBuffer;
   /** All of it; one object, since most bindings are whole buffers, and those are compared by it. */
   readonly whole: BufferView;
+
+  constructor(id: number, label: string, kind: MemoryKind, size: number, raw: GPUBuffer) {
+    this.id = id;
+    this.label = label;
+    this.kind = kind;
+    this.size = size;
+    this.raw = raw;
+    this.whole = { buffer: this, offset: 0, size };
+  }
 }
 
 /** The range of a buffer bound to a kernel. `offset` is a multiple of 256 bytes. */
@@ -59,24 +68,6 @@ export function spanOf(views: readonly BufferView[]): { whole: BufferView; at: n
     end = Math.max(end, one.offset + one.size);
   }
   return { whole: view(buffer, begin, end - begin), at: views.map((one) => one.offset - begin) };
-}
-
-class Allocated implements GpuBuffer {
-  readonly id: number;
-  readonly label: string;
-  readonly kind: MemoryKind;
-  readonly size: number;
-  readonly raw: GPUBuffer;
-  readonly whole: BufferView;
-
-  constructor(id: number, label: string, kind: MemoryKind, size: number, raw: GPUBuffer) {
-    this.id = id;
-    this.label = label;
-    this.kind = kind;
-    this.size = size;
-    this.raw = raw;
-    this.whole = { buffer: this, offset: 0, size };
-  }
 }
 
 /** Allocates device memory and accounts for every byte of it by kind. */
@@ -122,7 +113,7 @@ export class Memory {
     const mapped = usage & (GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE);
     const always = mapped ? 0 : GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const raw = this.#device.createBuffer({ label, size, usage: usage | always });
-    const buffer = new Allocated(this.#nextId++, label, kind, size, raw);
+    const buffer = new GpuBuffer(this.#nextId++, label, kind, size, raw);
     this.#live.set(buffer.id, buffer);
     this.#total += size;
     this.#peak = Math.max(this.#peak, this.#total);
