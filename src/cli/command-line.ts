@@ -19,6 +19,7 @@ import { rowsCommand } from './commands/rows.ts';
 import { startCommand } from './commands/start.ts';
 import { writeLine, writeLines } from './lines.ts';
 import { refuseEmpty } from './options.ts';
+import { ownVersion } from './package-root.ts';
 
 const ISSUES = 'please report it with this message';
 
@@ -43,6 +44,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     })
     .exitOverride()
     .hook('preAction', (_, command) => refuseEmpty(command));
+  const version = await ownVersion();
+  if (version !== undefined) {
+    program.version(version, '-V, --version', "display Retune's version");
+  }
   for (const add of [
     finetuneCommand,
     batchTestCommand,

@@ -649,6 +649,11 @@ describe('a command line', () => {
     }
   });
 
+  it('that asks for the version, and gets it', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await retune(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
   it('that says nothing, and gets help', async () => {
     expect(await retune([])).toEqual(await retune(['--help']));
   });
