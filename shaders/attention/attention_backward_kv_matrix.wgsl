@@ -36,11 +36,15 @@ var<workgroup> new_units: vec2f;
 // dv or dk; and the units that they are in.
 struct Target { m: u32, n: u32, begin: u32, kv_head: u32, part: u32, of_dv: bool, unit: vec2f }
 
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f {
+  return sums * select(to.unit.y * p.scale, to.unit.x, to.of_dv);
+}
+
 fn store(to: Target, r: u32, c: u32, value: f32) {
   let key = to.begin + r;
   if (key < p.tokens) {
     let at = ((to.part * p.tokens + key) * p.kv_heads + to.kv_head) * HEAD_DIM + c;
-    if (to.of_dv) { dv[at] = value * to.unit.x; } else { dk[at] = value * (to.unit.y * p.scale); }
+    if (to.of_dv) { dv[at] = value; } else { dk[at] = value; }
   }
 }
 

@@ -33,11 +33,18 @@ var<workgroup> new_unit: f32;
 // The first row and column of a subgroup's sums among the workgroup's, whose first row is `begin`; and their unit.
 struct Target { m: u32, n: u32, begin: u32, kv_head: u32, unit: f32 }
 
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f {
+  let scales = vec4f(
+    query_values[rows.x].y, query_values[rows.y].y, query_values[rows.z].y, query_values[rows.w].y,
+  );
+  return sums * (to.unit * p.scale) * scales;
+}
+
 fn store(to: Target, r: u32, c: u32, value: f32) {
   let heads = p.heads / p.kv_heads;
   if (to.begin + r < p.tokens * heads) {
     let at = place(to.begin + r, to.kv_head * heads, heads) * HEAD_DIM + c;
-    dq[at] = value * (to.unit * p.scale) * query_values[r].y;
+    dq[at] = value;
   }
 }
 

@@ -81,9 +81,13 @@ fn rescaled(sum: Sum, m: u32, subgroup: u32, lane: u32) -> Sum {
 // The first row and column of a subgroup's sums among the workgroup's, whose first row is `begin`.
 struct Target { m: u32, n: u32, begin: u32, kv_head: u32 }
 
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f {
+  return sums * vec4f(row_factors[rows.x], row_factors[rows.y], row_factors[rows.z], row_factors[rows.w]);
+}
+
 fn store(to: Target, r: u32, c: u32, value: f32) {
   if (to.begin + r < p.tokens * (p.heads / p.kv_heads)) {
-    o[place(to.begin + r, to.kv_head) * HEAD_DIM + c] = value * row_factors[r];
+    o[place(to.begin + r, to.kv_head) * HEAD_DIM + c] = value;
   }
 }
 

@@ -6,7 +6,7 @@
 // columns at once; the next chunk is fetched from memory while this one is multiplied. Sums are f32, or, with
 // HALF_SUMS, sixteen products are added in f16 first.
 // requires: STRIDE_W, activation4, fill_codebook, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights
-// requires: put_lora, store
+// requires: put_lora, scales_of, store_row
 
 // For GPUs that multiply and add f16 at twice the rate of f32.
 override HALF_SUMS: bool = false;
@@ -14,6 +14,8 @@ override HALF_SUMS: bool = false;
 const TILE_M = 64u;
 const TILE_N = 128u;
 const CHUNK = 32u;
+// Columns between a thread's first four and its last.
+const APART = 64u;
 const STRIDE_LEFT = 17u;  // vec4 between lines of the left tile, 16 in use
 
 var<workgroup> tile_left: array<vec4<f16>, CHUNK * STRIDE_LEFT>;
@@ -44,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let m = first_m + (lane / 8u) * 4u;
   var inverse = vec4f();
   for (var i = 0u; i < 4u; i++) { inverse[i] = inverse_scale(m + i); }
-  // It computes rows 4ty… and 32 + 4ty…, columns 4tx… and 64 + 4tx….
+  // It computes rows 4ty… and 32 + 4ty…, columns 4tx… and APART + 4tx….
   let tx = lane % 16u;
   let ty = lane / 16u;
   #include "shared/tile_sums.wgsl"
@@ -103,9 +105,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let mo = first_m + ty * 4u;
   let no = first_n + tx * 4u;
-  store(mo, no, a0); store(mo + 1u, no, a1); store(mo + 2u, no, a2); store(mo + 3u, no, a3);
-  store(mo + 32u, no, a4); store(mo + 33u, no, a5); store(mo + 34u, no, a6); store(mo + 35u, no, a7);
-  store(mo, no + 64u, c0); store(mo + 1u, no + 64u, c1); store(mo + 2u, no + 64u, c2); store(mo + 3u, no + 64u, c3);
-  store(mo + 32u, no + 64u, c4); store(mo + 33u, no + 64u, c5);
-  store(mo + 34u, no + 64u, c6); store(mo + 35u, no + 64u, c7);
+  // Read before anything is written: beside each store, they would wait one by one.
+  let low = scales_of(mo + vec4u(0u, 1u, 2u, 3u));
+  let high = scales_of(mo + 32u + vec4u(0u, 1u, 2u, 3u));
+  store_row(mo, no, a0 * low.x, c0 * low.x);
+  store_row(mo + 1u, no, a1 * low.y, c1 * low.y);
+  store_row(mo + 2u, no, a2 * low.z, c2 * low.z);
+  store_row(mo + 3u, no, a3 * low.w, c3 * low.w);
+  store_row(mo + 32u, no, a4 * high.x, c4 * high.x);
+  store_row(mo + 33u, no, a5 * high.y, c5 * high.y);
+  store_row(mo + 34u, no, a6 * high.z, c6 * high.z);
+  store_row(mo + 35u, no, a7 * high.w, c7 * high.w);
 }

@@ -24,10 +24,19 @@ fn b_at(n: u32, r: u32) -> f32 {
   return 0.0;
 }
 
-// Writes y[m, n], whose products are summed up in `value`; both in range.
+// Adds bias and residual to four elements of y, from the nearest places in range.
+fn with_bias_and_residual(rows: vec4u, columns: vec4u, products: vec4f) -> vec4f {
+  var v = products;
+  let n = min(columns, vec4u(p.out_features - 1u));
+  if (p.has_bias != 0u) { v += vec4f(bias[n.x], bias[n.y], bias[n.z], bias[n.w]); }
+  if (p.has_residual != 0u) {
+    let at = min(rows, vec4u(p.rows - 1u)) * p.out_features + n;
+    v += vec4f(residual[at.x], residual[at.y], residual[at.z], residual[at.w]);
+  }
+  return v;
+}
+
+// Writes y[m, n], if it is there.
 fn store_y(m: u32, n: u32, value: f32) {
-  var v = value;
-  if (p.has_bias != 0u) { v += bias[n]; }
-  if (p.has_residual != 0u) { v += residual[m * p.out_features + n]; }
-  y[m * p.out_features + n] = v;
+  if (m < p.rows && n < p.out_features) { y[m * p.out_features + n] = value; }
 }

@@ -42,27 +42,40 @@ const LEFT = u32(M) * u32(K);
 const WIDTH = 4u * u32(N);
 const STRIP = u32(M) * WIDTH;
 
+// Quads of a strip that an invocation writes, those of a row that follow each other, and rows from one to the next:
+// either a subgroup writes several rows at once, or a row takes it several quads.
+const QUADS = (STRIP + 4u * SUBGROUP_SIZE - 1u) / (4u * SUBGROUP_SIZE);
+const ACROSS = max(1u, WIDTH / (4u * SUBGROUP_SIZE));
+const DOWN = max(1u, 4u * SUBGROUP_SIZE / WIDTH);
+// Numbers of workgroup memory for a strip: where a subgroup could write more at once, all of its reads stay within.
+const SPAN = QUADS * 4u * SUBGROUP_SIZE;
+
 // Four matrices of sums of each subgroup, on their way out: only in workgroup memory is an element known by row and
 // column.
-var<workgroup> sums: array<f32, STRIP * SUBGROUPS_M * SUBGROUPS_N>;
-
-// Quads of a strip that an invocation writes.
-const QUADS = (STRIP + 4u * SUBGROUP_SIZE - 1u) / (4u * SUBGROUP_SIZE);
+var<workgroup> sums: array<f32, SPAN * SUBGROUPS_M * SUBGROUPS_N>;
 
 // Writes four matrices of sums that stand side by side, from row m and column n on. What is added to them is loaded
-// first, all at once and from clamped places, so that nothing waits for it.
+// first, all at once and from clamped places, so that nothing waits for it. Places are counted on from the first quad
+// by steps that are the same for all invocations: multiplied for each, they took more than all else here.
 fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, y_begin: u32, subgroup: u32, lane: u32) {
-  let begin = subgroup * STRIP;
+  let begin = subgroup * SPAN;
+  let first = begin + lane * 4u;
+  let row = m + lane * 4u / WIDTH;
+  let column = n + lane * 4u % WIDTH;
+  // Quads of y and residual: the first of this invocation, and the last there is.
+  let y_at = (y_begin + row * p.stride + column) / 4u;
+  let y_last = (y_begin + (p.rows - 1u) * p.stride + p.columns) / 4u - 1u;
+  let residual_at = (row * p.columns + column) / 4u;
+  let residual_last = p.rows * p.columns / 4u - 1u;
   var scale: array<f32, QUADS>;
   var more: array<vec4f, QUADS>;
   for (var j = 0u; j < QUADS; j++) {
-    let i = (lane + j * SUBGROUP_SIZE) * 4u;
-    let row = min(m + i / WIDTH, p.rows - 1u);
-    let column = min(n + i % WIDTH, p.columns - 4u);
-    scale[j] = row_scales[row];
-    if (HAS_BIAS) { more[j] += bias[column / 4u]; }
-    if (HAS_RESIDUAL) { more[j] += residual[(row * p.columns + column) / 4u]; }
-    if (ACCUMULATE) { more[j] += y[(y_begin + row * p.stride + column) / 4u]; }
+    let below = j / ACROSS * DOWN;
+    let beside = j % ACROSS * SUBGROUP_SIZE;
+    scale[j] = row_scales[min(row + below, p.rows - 1u)];
+    if (HAS_BIAS) { more[j] += bias[min(column / 4u + beside, p.columns / 4u - 1u)]; }
+    if (HAS_RESIDUAL) { more[j] += residual[min(residual_at + below * p.columns / 4u + beside, residual_last)]; }
+    if (ACCUMULATE) { more[j] += y[min(y_at + below * p.stride / 4u + beside, y_last)]; }
   }
   workgroupBarrier();
   store_sum(begin, s0, WIDTH);
@@ -70,14 +83,16 @@ fn drain(s0: Sum, s1: Sum, s2: Sum, s3: Sum, m: u32, n: u32, y_begin: u32, subgr
   store_sum(begin + 2u * u32(N), s2, WIDTH);
   store_sum(begin + 3u * u32(N), s3, WIDTH);
   workgroupBarrier();
+  // Apart from the stores, which are conditional: compilers move a load that only a branch needs into the branch.
   for (var j = 0u; j < QUADS; j++) {
-    let i = (lane + j * SUBGROUP_SIZE) * 4u;
-    let row = m + i / WIDTH;
-    let column = n + i % WIDTH;
-    if (i < STRIP && row < p.rows && column < p.columns) {
-      let at = begin + i;
-      let sum = vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
-      y[(y_begin + row * p.stride + column) / 4u] = sum * scale[j] + more[j];
+    let at = first + j * 4u * SUBGROUP_SIZE;
+    more[j] += vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]) * scale[j];
+  }
+  for (var j = 0u; j < QUADS; j++) {
+    let below = j / ACROSS * DOWN;
+    let beside = j % ACROSS * SUBGROUP_SIZE;
+    if ((lane + j * SUBGROUP_SIZE) * 4u < STRIP && row + below < p.rows && column + 4u * beside < p.columns) {
+      y[y_at + below * p.stride / 4u + beside] = more[j];
     }
   }
 }

@@ -1,9 +1,9 @@
 // The products on subgroup matrices: what nf4_matmul_matrix and its gradient do with their tiles. Operands are f16,
 // rows of x or dy divided by row_scale's powers of two; all sums are f32. The next chunk of 32 is fetched from memory
 // while this one is multiplied; the LoRA product is simply more chunks.
-// requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, store, activation4
-// requires: fill_codebook, TILE_N, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights, put_lora, K
-// requires: load_left, right_at
+// requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, finished, store
+// requires: activation4, fill_codebook, TILE_N, inverse_scale, inner_chunks, p.rank, fetch_weights, put_weights
+// requires: put_lora, K, load_left, right_at
 
 #include "shared/matrix_left.wgsl"
 #include "shared/matrix_drain.wgsl"

@@ -24,9 +24,11 @@ var<workgroup> tile_w: array<vec4f, TILE_N * STRIDE>;
 
 fn lora_b(n: u32, r: u32) -> vec4f { return vec4f(b_at(n, r), b_at(n, r + 1u), b_at(n, r + 2u), b_at(n, r + 3u)); }
 
-fn store(m: u32, n: u32, value: f32) {
-  if (n < p.out_features) { store_y(m, n, value); }
+fn finished(m: u32, columns: vec4u, sums: vec4f) -> vec4f {
+  return with_bias_and_residual(vec4u(m), columns, sums);
 }
+
+fn store(m: u32, n: u32, value: f32) { store_y(m, n, value); }
 
 #include "shared/store_row_by_numbers.wgsl"
 

@@ -15,23 +15,24 @@ const STRIDE_W = 32u;
 
 fn inner_chunks() -> u32 { return p.in_features / CHUNK; }
 
-// What a thread brings of the next chunk: four rows × four k of x, four columns × eight k of w.
+// What a thread brings of the next chunk: four rows × four k of x, four columns × eight k of w. Past the edge it
+// brings the last row or column again: what comes of it is not stored, and loads without a branch leave together.
 struct Fetched { x: mat4x4f, words: vec4u, scales: vec4f, dense: array<vec4u, 4> }
 
 fn fetch_weights(m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   var f: Fetched;
   let n = first_n + (lane % 32u) * 4u;
   let at_k = k + (lane % 8u) * 4u;
+  let rows = min(m + vec4u(0u, 1u, 2u, 3u), vec4u(p.rows - 1u));
+  let columns = min(n + vec4u(0u, 1u, 2u, 3u), vec4u(p.out_features - 1u));
   for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows) { f.x[i] = x[((m + i) * p.in_features + at_k) / 4u]; }
-    if (n + i < p.out_features) {
-      if (STORED == 0u) {
-        f.words[i] = codes[((k / 32u) * p.out_features + n + i) * 4u + lane / 32u];
-        f.scales[i] = scale_of(((n + i) * p.in_features + k) / 64u);
-      } else {
-        let at = ((n + i) * p.in_features + k) / 2u + (lane / 32u) * 4u;
-        f.dense[i] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
-      }
+    f.x[i] = x[(rows[i] * p.in_features + at_k) / 4u];
+    if (STORED == 0u) {
+      f.words[i] = codes[((k / 32u) * p.out_features + columns[i]) * 4u + lane / 32u];
+      f.scales[i] = scale_of((columns[i] * p.in_features + k) / 64u);
+    } else {
+      let at = (columns[i] * p.in_features + k) / 2u + (lane / 32u) * 4u;
+      f.dense[i] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
     }
   }
   return f;
@@ -66,11 +67,11 @@ fn put_lora(inverse: vec4f, m: u32, first_n: u32, r: u32, lane: u32) {
   }
 }
 
-fn store(m: u32, n: u32, value: vec4f) {
-  if (m >= p.rows) { return; }
-  let scale = row_scales[m];
-  for (var j = 0u; j < 4u; j++) {
-    if (n + j >= p.out_features) { return; }
-    store_y(m, n + j, value[j] * scale);
-  }
+fn store_row(m: u32, n: u32, sums: vec4f, further_sums: vec4f) {
+  let columns = n + vec4u(0u, 1u, 2u, 3u);
+  let further = columns + APART;
+  let low = with_bias_and_residual(vec4u(m), columns, sums);
+  let high = with_bias_and_residual(vec4u(m), further, further_sums);
+  for (var j = 0u; j < 4u; j++) { store_y(m, columns[j], low[j]); }
+  for (var j = 0u; j < 4u; j++) { store_y(m, further[j], high[j]); }
 }

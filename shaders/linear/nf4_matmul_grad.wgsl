@@ -26,16 +26,20 @@ fn lora_a(r: u32, k: u32) -> vec4f {
   return vec4f();
 }
 
-fn store(at: u32, value: vec4f) {
-  if (p.accumulate != 0u) { dx[at] += value; } else { dx[at] = value; }
-}
-
-// Writes a row of a thread's sums: one or two vec4, THREADS_N apart.
-fn store_row(m: u32, k: u32, low: vec4f, high: vec4f) {
+// Writes a row of a thread's sums: one or two vec4, THREADS_N apart. What they are added to is read first, from the
+// nearest places in range, so that both loads wait together.
+fn store_row(m: u32, k: u32, sum: vec4f, next: vec4f) {
   if (m >= p.rows) { return; }
   let width = p.in_features / 4u;
-  if (k < width) { store(m * width + k, low); }
-  if (COLUMNS > 4u && k + THREADS_N < width) { store(m * width + k + THREADS_N, high); }
+  let at = m * width;
+  var low = sum;
+  var high = next;
+  if (p.accumulate != 0u) {
+    low += dx[at + min(k, width - 1u)];
+    if (COLUMNS > 4u) { high += dx[at + min(k + THREADS_N, width - 1u)]; }
+  }
+  if (k < width) { dx[at + k] = low; }
+  if (COLUMNS > 4u && k + THREADS_N < width) { dx[at + k + THREADS_N] = high; }
 }
 
 @compute @workgroup_size(THREADS)

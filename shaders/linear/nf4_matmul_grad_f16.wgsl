@@ -16,25 +16,27 @@ const STRIDE_W = 33u;  // vec4 between n of the weights' tile, 32 in use
 
 fn inner_chunks() -> u32 { return (p.out_features + CHUNK - 1u) / CHUNK; }
 
-// What a thread brings of the next chunk: four rows × four n of dy, 32 k of one n of w.
+// What a thread brings of the next chunk: four rows × four n of dy, 32 k of one n of w. Past the edges of dx it
+// brings the last row or column again: what comes of it is not stored, and loads without a branch leave together.
+// Past the last n, zeros of dy meet the last row of w.
 struct Fetched { y: mat4x4f, words: vec4u, scale: f32, dense: array<vec4u, 4> }
 
 fn fetch_weights(m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched {
   var f: Fetched;
   let at_n = first_n + (lane % 8u) * 4u;
+  let rows = min(m + vec4u(0u, 1u, 2u, 3u), vec4u(p.rows - 1u));
   for (var i = 0u; i < 4u; i++) {
-    if (m + i < p.rows && at_n < p.out_features) { f.y[i] = dy[((m + i) * p.out_features + at_n) / 4u]; }
+    let quad = dy[(rows[i] * p.out_features + min(at_n, p.out_features - 4u)) / 4u];
+    f.y[i] = select(vec4f(), quad, at_n < p.out_features);
   }
-  let n = first_n + lane % 32u;
-  let k = first_k + (lane / 32u) * 32u;
-  if (n < p.out_features && k < p.in_features) {
-    if (STORED == 0u) {
-      f.words = codes[(k / 32u) * p.out_features + n];
-      f.scale = scale_of((n * p.in_features + k) / 64u);
-    } else {
-      let at = (n * p.in_features + k) / 8u;
-      f.dense = array<vec4u, 4>(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
-    }
+  let n = min(first_n + lane % 32u, p.out_features - 1u);
+  let k = min(first_k + (lane / 32u) * 32u, p.in_features - 32u);
+  if (STORED == 0u) {
+    f.words = codes[(k / 32u) * p.out_features + n];
+    f.scale = scale_of((n * p.in_features + k) / 64u);
+  } else {
+    let at = (n * p.in_features + k) / 8u;
+    f.dense = array<vec4u, 4>(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
   }
   return f;
 }
@@ -66,9 +68,18 @@ fn put_lora(inverse: vec4f, m: u32, first_k: u32, first_r: u32, lane: u32) {
   }
 }
 
-fn store(m: u32, k: u32, value: vec4f) {
-  if (m >= p.rows || k >= p.in_features) { return; }
-  let at = (m * p.in_features + k) / 4u;
-  let scaled = value * row_scales[m];
-  if (p.accumulate != 0u) { dx[at] += scaled; } else { dx[at] = scaled; }
+fn store_row(m: u32, k: u32, sums: vec4f, further_sums: vec4f) {
+  if (m >= p.rows) { return; }
+  let at = m * p.in_features / 4u;
+  let last = p.in_features / 4u - 1u;
+  let column = k / 4u;
+  let further = column + APART / 4u;
+  var low = sums;
+  var high = further_sums;
+  if (p.accumulate != 0u) {
+    low += dx[at + min(column, last)];
+    high += dx[at + min(further, last)];
+  }
+  if (column <= last) { dx[at + column] = low; }
+  if (further <= last) { dx[at + further] = high; }
 }

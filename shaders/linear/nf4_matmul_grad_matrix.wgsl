@@ -20,6 +20,8 @@ const WORDS = CHUNK * TILE_N / 8u / THREADS;
 
 fn inner_chunks() -> u32 { return (p.out_features + CHUNK - 1u) / CHUNK; }
 
+// Past the edges of dx, the last row or column again: what comes of it is not stored, and loads without a branch
+// leave together. Past the last n, zeros of dy meet the last row of w.
 struct Fetched {
   y: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS>, dense: array<vec4u, WORDS>,
 }
@@ -28,22 +30,21 @@ fn fetch_weights(first_m: u32, first_k: u32, first_n: u32, lane: u32) -> Fetched
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + left_row(i);
+    let m = min(first_m + left_row(i), p.rows - 1u);
     let n = first_n + (i % 8u) * 4u;
-    if (m < p.rows && n < p.out_features) { f.y[j] = dy[(m * p.out_features + n) / 4u]; }
+    let quad = dy[(m * p.out_features + min(n, p.out_features - 4u)) / 4u];
+    f.y[j] = select(vec4f(), quad, n < p.out_features);
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let n = first_n + scattered((i / 4u) % CHUNK);
-    let k = first_k + (i / 128u) * 32u;
-    if (n < p.out_features && k < p.in_features) {
-      if (STORED == 0u) {
-        f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
-        f.scales[j] = scale_of((n * p.in_features + k) / 64u);
-      } else {
-        let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
-        f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
-      }
+    let n = min(first_n + scattered((i / 4u) % CHUNK), p.out_features - 1u);
+    let k = min(first_k + (i / 128u) * 32u, p.in_features - 32u);
+    if (STORED == 0u) {
+      f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
+      f.scales[j] = scale_of((n * p.in_features + k) / 64u);
+    } else {
+      let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
+      f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
     }
   }
   return f;
@@ -81,10 +82,15 @@ fn put_lora(first_m: u32, first_k: u32, r: u32, inverse: ptr<function, array<f32
   }
 }
 
-fn store(to: Target, m: u32, k: u32, value: f32) {
-  if (m < p.rows && k < p.in_features) {
-    let at = m * p.in_features + k;
-    let scaled = value * row_scales[m];
-    if (p.accumulate != 0u) { dx[at] += scaled; } else { dx[at] = scaled; }
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f {
+  var v = sums * scales_of(rows);
+  if (p.accumulate != 0u) {
+    let at = min(rows, vec4u(p.rows - 1u)) * p.in_features + min(columns, vec4u(p.in_features - 1u));
+    v += vec4f(dx[at.x], dx[at.y], dx[at.z], dx[at.w]);
   }
+  return v;
+}
+
+fn store(to: Target, m: u32, k: u32, value: f32) {
+  if (m < p.rows && k < p.in_features) { dx[m * p.in_features + k] = value; }
 }

@@ -18,6 +18,8 @@ const WORDS = TILE_N * 4u / THREADS;
 
 fn inner_chunks() -> u32 { return p.in_features / CHUNK; }
 
+// Past the edge, the last row or column again: what comes of it is not stored, and loads without a branch leave
+// together.
 struct Fetched {
   x: array<vec4f, QUADS>, words: array<u32, WORDS>, scales: array<f32, WORDS>, dense: array<vec4u, WORDS>,
 }
@@ -26,20 +28,18 @@ fn fetch_weights(first_m: u32, first_n: u32, k: u32, lane: u32) -> Fetched {
   var f: Fetched;
   for (var j = 0u; j < QUADS; j++) {
     let i = lane + j * THREADS;
-    let m = first_m + left_row(i);
-    if (m < p.rows) { f.x[j] = x[(m * p.in_features + k) / 4u + i % 8u]; }
+    let m = min(first_m + left_row(i), p.rows - 1u);
+    f.x[j] = x[(m * p.in_features + k) / 4u + i % 8u];
   }
   for (var j = 0u; j < WORDS; j++) {
     let i = lane + j * THREADS;
-    let n = first_n + scattered(i / 4u);
-    if (n < p.out_features) {
-      if (STORED == 0u) {
-        f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
-        f.scales[j] = scale_of((n * p.in_features + k) / 64u);
-      } else {
-        let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
-        f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
-      }
+    let n = min(first_n + scattered(i / 4u), p.out_features - 1u);
+    if (STORED == 0u) {
+      f.words[j] = codes[((k / 32u) * p.out_features + n) * 4u + i % 4u];
+      f.scales[j] = scale_of((n * p.in_features + k) / 64u);
+    } else {
+      let at = (n * p.in_features + k) / 2u + (i % 4u) * 4u;
+      f.dense[j] = vec4u(codes[at], codes[at + 1u], codes[at + 2u], codes[at + 3u]);
     }
   }
   return f;
@@ -71,6 +71,8 @@ fn put_lora(first_m: u32, first_n: u32, r: u32, inverse: ptr<function, array<f32
   }
 }
 
-fn store(to: Target, m: u32, n: u32, value: f32) {
-  if (m < p.rows && n < p.out_features) { store_y(m, n, value * row_scales[m]); }
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f {
+  return with_bias_and_residual(rows, columns, sums * scales_of(rows));
 }
+
+fn store(to: Target, m: u32, n: u32, value: f32) { store_y(m, n, value); }

@@ -57,6 +57,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (slice < p.rows && n < p.out_features) {
     var total = 0.0;
     for (var s = 0u; s < SLICES; s++) { total += partial[(slice * SLICES + s) * COLUMNS + column]; }
+    if (p.has_bias != 0u) { total += bias[n]; }
+    if (p.has_residual != 0u) { total += residual[slice * p.out_features + n]; }
     store_y(slice, n, total);
   }
 }

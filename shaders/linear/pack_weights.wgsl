@@ -125,19 +125,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (row >= rows || column >= p.parts[part].columns) { return; }
   var low: mat4x4f;
   var high: mat4x4f;
+  // All loads before any store.
   for (var i = 0u; i < 4u; i++) {
     let eight = eight_at(part, row + i, column);
-    if (TRANSPOSED) {
-      low[i] = eight.low;
-      high[i] = eight.high;
-    } else if (row + i < rows) {
-      let n = p.parts[part].put_at + row + i;
-      put(part, n, column, eight.low);
-      put(part, n, column + 4u, eight.high);
-    }
+    low[i] = eight.low;
+    high[i] = eight.high;
   }
   if (TRANSPOSED) {
     put_across(part, row, column, low);
     put_across(part, row, column + 4u, high);
+    return;
+  }
+  for (var i = 0u; i < 4u; i++) {
+    if (row + i < rows) {
+      let n = p.parts[part].put_at + row + i;
+      put(part, n, column, low[i]);
+      put(part, n, column + 4u, high[i]);
+    }
   }
 }

@@ -64,6 +64,8 @@ fn put(f: ptr<function, Fetched>, inverse: ptr<function, array<f32, QUADS>>, lan
   }
 }
 
+fn finished(to: Target, rows: vec4u, columns: vec4u, sums: vec4f) -> vec4f { return sums * p.scale; }
+
 fn store(to: Target, m: u32, k: u32, value: f32) {
-  if (m < p.rows && k < p.width) { partial[(to.slice * p.rows + m) * p.width + k] = value * p.scale; }
+  if (m < p.rows && k < p.width) { partial[(to.slice * p.rows + m) * p.width + k] = value; }
 }

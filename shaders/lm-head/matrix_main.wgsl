@@ -1,8 +1,8 @@
 // The products of the head on subgroup matrices, forward and backward. Rows of x or dlogits are divided by powers of
 // two on their way into f16, the table's values become f16; all sums are f32. The next chunk of 32 is fetched from
 // memory while this one is multiplied.
-// requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, store, target_of
-// requires: inverse_of, fetch, put, K, load_left, right_at
+// requires: M, SUBGROUPS_M, SUBGROUP_SIZE, SUBGROUPS_N, put_left, put_right, N, Sum, store_sum, finished, store
+// requires: target_of, inverse_of, fetch, put, K, load_left, right_at
 
 #include "shared/matrix_left.wgsl"
 #include "shared/matrix_drain.wgsl"

@@ -77,21 +77,34 @@ fn add_slices(total: ptr<function, array<vec4f, 4>>, base: u32, thread: u32, c: 
   }
 }
 
-// Adds the sums that `add_slices` left a thread with to the gradient.
-fn store(part: u32, first_w: u32, thread: u32, total: array<vec4f, 4>) {
+// Where the gradient of column w and rank r lies.
+fn place(part: u32, w: u32, r: u32) -> u32 {
+  return p.parts[part].out_at + select(w * p.parts[part].rank + r, r * p.width + w, part == 0u);
+}
+
+// Adds the sums that `add_slices` left a thread with to the gradient. That is read before anything is written, from
+// the nearest places in range: beside each store, it would wait on its own.
+fn store(part: u32, first_w: u32, thread: u32, sums: array<vec4f, 4>) {
   let rank = p.parts[part].rank;
+  if (rank == 0u) { return; }
+  var total = sums;
   for (var j = 0u; j < 4u / GROUPS; j++) {
-    // Which of a group's sums these are.
-    let sum = j * LANES * GROUPS + thread;
-    let w = first_w + 4u * ((sum % LANES) / 8u) + sum / LANES;
-    let r = 4u * (sum % 8u);
-    if (w >= p.width) { continue; }
+    let w = min(first_w + column_of(j, thread), p.width - 1u);
+    for (var i = 0u; i < 4u; i++) { total[j][i] += out[place(part, w, min(4u * (thread % 8u) + i, rank - 1u))]; }
+  }
+  for (var j = 0u; j < 4u / GROUPS; j++) {
+    let w = first_w + column_of(j, thread);
     for (var i = 0u; i < 4u; i++) {
-      if (r + i >= rank) { break; }
-      let at = select(w * rank + r + i, (r + i) * p.width + w, part == 0u);
-      out[p.parts[part].out_at + at] += total[j][i];
+      let r = 4u * (thread % 8u) + i;
+      if (w < p.width && r < rank) { out[place(part, w, r)] = total[j][i]; }
     }
   }
+}
+
+// The column of a group's tile whose sums these are: four ranks, from 4 · (thread % 8) on.
+fn column_of(j: u32, thread: u32) -> u32 {
+  let sum = j * LANES * GROUPS + thread;
+  return 4u * ((sum % LANES) / 8u) + sum / LANES;
 }
 
 @compute @workgroup_size(LANES * GROUPS)

@@ -156,18 +156,30 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     // The first barrier of the next slices comes after all have read the sums.
   }
 
+  // The gradient so far is read before anything is written, from the nearest places in range: beside each store, it
+  // would wait on its own.
+  let to_r = first_r + 4u * (thread % 8u);
   for (var j = 0u; j < 4u / GROUPS; j++) {
-    // Which of a group's sums these are.
-    let sum = j * LANES * GROUPS + thread;
-    let to_w = first_w + 4u * ((sum % LANES) / 8u) + sum / LANES;
-    let to_r = first_r + 4u * (sum % 8u);
-    if (to_w >= width) { continue; }
+    let to_w = min(first_w + column_of(j, thread), width - 1u);
+    for (var i = 0u; i < 4u; i++) { total[j][i] += out[place(part, to_w, min(to_r + i, rank - 1u), width)]; }
+  }
+  for (var j = 0u; j < 4u / GROUPS; j++) {
+    let to_w = first_w + column_of(j, thread);
     for (var i = 0u; i < 4u; i++) {
-      if (to_r + i >= rank) { break; }
-      let at = select(to_w * rank + to_r + i, (to_r + i) * width + to_w, part >= p.b_parts);
-      out[p.parts[part].out_at + at] += total[j][i];
+      if (to_w < width && to_r + i < rank) { out[place(part, to_w, to_r + i, width)] = total[j][i]; }
     }
   }
+}
+
+// Where the gradient of column w and rank r lies.
+fn place(part: u32, w: u32, r: u32, width: u32) -> u32 {
+  return p.parts[part].out_at + select(w * p.parts[part].rank + r, r * width + w, part >= p.b_parts);
+}
+
+// The column of a group's tile whose sums these are: four ranks, from 4 · (thread % 8) on.
+fn column_of(j: u32, thread: u32) -> u32 {
+  let sum = j * LANES * GROUPS + thread;
+  return 4u * ((sum % LANES) / 8u) + sum / LANES;
 }
 
 #include "lora/dropout.wgsl"
