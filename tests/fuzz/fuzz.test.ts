@@ -14,9 +14,9 @@ import { reproduce } from './reproduce.ts';
 const long = import.meta.env.MODE === 'long';
 const NAMES = FORMATS.map(({ name }) => name);
 const CUT = FORMATS.filter(({ cut }) => cut?.length !== 0).map(({ name }) => name);
-const MUTANTS = long ? 20_000 : 200;
+const MUTANTS = long ? 20_000 : 100;
 /** Of so many chunks of cuts only the first is judged. */
-const EVERY = long ? 1 : 4;
+const EVERY = long ? 1 : 8;
 const one = process.env.RETUNE_FUZZ;
 
 let pool: Pool;
