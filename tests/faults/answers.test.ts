@@ -2,7 +2,8 @@ import { cpSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultScene } from '../support/fault-scene.ts';
 
-// Some of the points at which a batch test or a comparison may fail; tests/long/faults.test.ts and fault-kills.test.ts have all of them.
+// Some of the points at which a batch test or a comparison may fail; tests/long/faults.test.ts and fault-kills.test.ts
+// have all of them.
 
 let scene: FaultScene;
 beforeAll(async () => {

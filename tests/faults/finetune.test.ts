@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, FaultScene } from '../support/fault-scene.ts';
 
-// Some of the points at which a short run may fail; tests/long/faults.test.ts and fault-kills.test.ts have all of them.
+// Some of the points at which a short run may fail; tests/long/faults.test.ts and fault-kills.test.ts have all of
+// them.
 
 let scene: FaultScene;
 let undisturbed: Ended;

@@ -13,7 +13,8 @@ import { runOnSharedDevice, sharedDevice } from '../../support/shared-device.ts'
 
 // The engine alone, on a device that these cases share. Of those left out, tests/e2e/recipe-project.test.ts has the first
 // by command; the others differ in how their base is stored and built, and tests/gpu/model loads it and computes its
-// logits and gradients. tests/long/reference.test.ts has all, with the answers of base and V1 to the same questions.
+// logits, of the first of them the gradients too. tests/long/reference.test.ts has all, with the answers of base and V1
+// to the same questions.
 const HERE = CASES.filter((name) => !['recipe_text', 'llama_sharded', 'prequant'].includes(name));
 
 describe.each(HERE)('the reference run %s', (name) => {
