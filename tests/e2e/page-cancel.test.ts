@@ -1,10 +1,10 @@
 import { type Browser, chromium, type Page, type Worker } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { slowDevice } from '../support/disturbed-run.ts';
 import { casePath } from '../support/model-case.ts';
 import { chooseCase, reachedStep, StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 

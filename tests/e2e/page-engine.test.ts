@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFolder } from '../../src/cli/node-files.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { LogEntry } from '../../src/formats/trainer-state.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { retune } from '../support/cli.ts';
 import { makeHubCache } from '../support/hub-cache.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
@@ -14,7 +15,7 @@ import { casePath } from '../support/model-case.ts';
 import { accessible } from '../support/page-checks.ts';
 import { chooseCase, savedFiles, StaticHost, stubPickers } from '../support/real-page.ts';
 import { expectAdapter, expectedRun, expectLog } from '../support/reference-run.ts';
-import { BROWSER_ARGS, fingerprint, inside } from '../support/worker-page.ts';
+import { fingerprint, inside } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { build, preview } from 'vite';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { builtOnce } from '../support/built-once.ts';
 
 export const CASE = resolve('tests/fixtures/cases/recipe_text');
@@ -21,12 +22,7 @@ export async function servePage(outDir: string) {
   });
   const browser: Browser = await chromium.launch({
     executablePath: findBrowser()!,
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      '--disable-background-networking',
-    ],
+    args: BROWSER_ARGS,
   });
   const url = server.resolvedUrls!.local[0]!;
   return {

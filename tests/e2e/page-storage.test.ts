@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { casePath } from '../support/model-case.ts';
 import { accessible, fits } from '../support/page-checks.ts';
 import { chooseCase, StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 const CASE = 'batch2';
 

@@ -1,8 +1,8 @@
 import { chromium } from 'playwright-core';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { DemoPage } from '../support/demo-page.ts';
 import { StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 // Takes the README's screenshots of the page by running the bundled demo on Chrome's software GPU: `npm run
 // screenshots`. It takes as long as the demo and its test do there.

@@ -4,6 +4,7 @@ import { chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { KEPT_FEATURES, securityHeaders } from '../../src/platform/security-headers.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { hostedHeaders, StaticHost } from '../support/real-page.ts';
 import {
   ALLOWLIST,
@@ -15,7 +16,6 @@ import {
   tryAll,
 } from '../support/try-ways-out.ts';
 import { INJECTIONS, LOOKUPS, PRELUDE, REFUSED_ANYWAY } from '../support/ways-out.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 let built: StaticHost;
 beforeAll(async () => {

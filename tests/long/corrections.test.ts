@@ -6,10 +6,10 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { Question } from '../../src/comparison/questions.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { retune } from '../support/cli.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 const DEMO = 'public/demo';
 const ALL = JSON.parse(readFileSync(`${DEMO}/questions.json`, 'utf8')) as Question[];

@@ -8,10 +8,10 @@ import { DEMO_QUESTIONS } from '../../src/app/shared/demo.ts';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import type { Question } from '../../src/comparison/questions.ts';
 import type { BatchTestFile } from '../../src/comparison/results.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { DemoPage } from '../support/demo-page.ts';
 import type { MemoryFiles } from '../support/memory-folder.ts';
 import { StaticHost } from '../support/real-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 const QUESTIONS = JSON.parse(readFileSync('public/demo/questions.json', 'utf8')) as Question[];
 const expected = (question: string) => QUESTIONS.find((entry) => entry.question === question)!.answer;

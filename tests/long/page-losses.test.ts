@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { retuneHere } from '../support/cli-here.ts';
 import { casePath } from '../support/model-case.ts';
 import { StaticHost, stubPickers } from '../support/real-page.ts';
 import { outputFiles, useImported } from '../support/use-page.ts';
-import { BROWSER_ARGS } from '../support/worker-page.ts';
 
 let host: StaticHost;
 let browser: Browser;

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 import { expect } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from './browser-args.ts';
 import type { Random } from './random.ts';
-import { BROWSER_ARGS, type WorkerPages } from './worker-page.ts';
+import type { WorkerPages } from './worker-page.ts';
 
 const RUN = 'kills';
 /** Bytes of a checkpoint's large file. */

@@ -1,12 +1,13 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from './browser-args.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { CaseName } from './model-case.ts';
 import { StaticHost, stubPickers } from './real-page.ts';
 import { caseInputs, run } from './run-case.ts';
-import { BROWSER_ARGS, fingerprint, inside } from './worker-page.ts';
+import { fingerprint, inside } from './worker-page.ts';
 
 /** The built page, and what an undisturbed run of a case leaves: the same as in the browser (page-engine.test.ts). */
 export class DisturbedRun {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
+import { BROWSER_ARGS } from './browser-args.ts';
 import { Listeners } from './listeners.ts';
 import { StaticHost } from './real-page.ts';
 import {
@@ -15,7 +16,6 @@ import {
   type Ways,
   WORKER,
 } from './ways-out.ts';
-import { BROWSER_ARGS } from './worker-page.ts';
 
 /** The first version of Chrome that supports Connection-Allowlist. */
 export const ALLOWLIST = 152;

@@ -9,21 +9,12 @@ import type { Answer } from '../../src/engine/protocol/protocol.ts';
 import type { CardFacts } from '../../src/run/card-facts.ts';
 import { guarded } from '../../src/serve/guard.ts';
 import type {} from '../e2e/worker-page/main.ts';
+import { BROWSER_ARGS } from './browser-args.ts';
 import { builtOnce } from './built-once.ts';
 import type { MemoryFiles } from './memory-folder.ts';
 import { type CaseName, casePath } from './model-case.ts';
 import { giveNullDevice } from './real-page.ts';
 import { comparable } from './run-case.ts';
-
-/** Chrome with its software GPU, which stands for every GPU in the tests. */
-export const BROWSER_ARGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-background-networking',
-  // Without it SwiftShader takes minutes to compile the kernels; see src/cli/node-gpu.ts.
-  '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
-];
 
 /** The engine's worker behind a page that only the tests have (tests/e2e/worker-page). */
 export class WorkerPages {
