@@ -168,8 +168,10 @@ async function readInto(
     while (inFlight.length >= 2) {
       await inFlight.shift();
     }
-    busyUntil = Math.max(busyUntil, performance.now()) + (1000 * seconds) / chunks.length;
-    inFlight.push(new Promise((resolve) => setTimeout(resolve, busyUntil - performance.now())));
+    const now = performance.now();
+    busyUntil = Math.max(busyUntil, now) + (1000 * seconds) / chunks.length;
+    const wait = busyUntil - now;
+    inFlight.push(new Promise((resolve) => setTimeout(resolve, wait)));
   };
   await readAhead(chunks, { see, take });
   await Promise.all(inFlight);
