@@ -209,11 +209,10 @@ const api: KeeperApi = {
     }),
 
   openChat: (run) => answer(() => chat.facts(run)),
-  keepConversation: (run, conversation) =>
+  keepConversation: (run, after, before) =>
     answer(async () => {
       await runs.record(run);
-      await conversations.put(run, conversation);
-      return undefined;
+      return conversations.put(run, after, before);
     }),
   deleteConversation: (run, id) =>
     answer(async () => {

@@ -23,3 +23,16 @@ export function siteLocks(): LockManager {
 /** The error of a lock request: a UserError if the browser refuses locks like all site data. */
 export const lockFailure = (error: unknown): unknown =>
   error instanceof DOMException && error.name === 'SecurityError' ? refused(error.name) : error;
+
+/** Runs `work` while no other tab or worker of the site holds the lock. Throws UserError if the browser refuses locks. */
+export async function withSiteLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+  let granted = false;
+  try {
+    return await siteLocks().request(name, () => {
+      granted = true;
+      return work();
+    });
+  } catch (error) {
+    throw granted ? error : lockFailure(error);
+  }
+}

@@ -1,5 +1,5 @@
 import { promisifyRequest, type UseStore } from 'idb-keyval';
-import { lockFailure, siteLocks } from '../platform/site-locks.ts';
+import { withSiteLock } from '../platform/site-locks.ts';
 import { bucketHome, type BucketMirror } from './bucket-mirror.ts';
 import {
   abandon,
@@ -70,7 +70,8 @@ class MirroredStore {
     this.#home = home;
     this.#first = openDatabase(name, {
       // A transaction that finds its connection closed holds the lock already.
-      prepare: (store) => (this.#writing ? this.#putRight(store) : locked(() => this.#putRight(store))),
+      prepare: (store) =>
+        this.#writing ? this.#putRight(store) : withSiteLock(LOCK, () => this.#putRight(store)),
     });
   }
 
@@ -84,7 +85,7 @@ class MirroredStore {
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
-    return locked(async () => {
+    return withSiteLock(LOCK, async () => {
       this.#writing = true;
       try {
         return await work();
@@ -234,19 +235,6 @@ class MirroredStore {
       await this.#giveUp(error);
     }
     this.#ready = true;
-  }
-}
-
-/** Runs `work` while no other tab or worker writes. Throws UserError if the browser refuses locks. */
-async function locked<T>(work: () => Promise<T>): Promise<T> {
-  let granted = false;
-  try {
-    return await siteLocks().request(LOCK, () => {
-      granted = true;
-      return work();
-    });
-  } catch (error) {
-    throw granted ? error : lockFailure(error);
   }
 }
 

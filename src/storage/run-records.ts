@@ -1,4 +1,4 @@
-import { get, set, type UseStore } from 'idb-keyval';
+import { get, set, update, type UseStore } from 'idb-keyval';
 import type { Recipe } from '../formats/recipe.ts';
 import type { RowChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
@@ -120,10 +120,15 @@ export class RunRecords {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
   }
 
-  /** Sets a run's name or note, or that it is paused, or what was taken of it, even while it is in progress. Throws UserError if the browser's storage is full. */
+  /**
+   * Sets a run's name or note, or that it is paused, or what was taken of it, even while it is in progress; in one
+   * transaction, so that another tab's change of another of these is not lost. Throws UserError if the browser's
+   * storage is full.
+   */
   async describe(id: string, change: RunNotes): Promise<void> {
-    const notes = { ...(await this.#notes(id)), ...change };
-    await withinQuota('The name', 1e6, () => set(NOTES + id, notes, this.#store));
+    await withinQuota('The name', 1e6, () =>
+      update<RunNotes>(NOTES + id, (notes) => ({ ...notes, ...change }), this.#store),
+    );
   }
 
   /** Everything of a run except its record, or what of it is under a prefix: files by key; blobs have a size. */

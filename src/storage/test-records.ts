@@ -1,4 +1,4 @@
-import { get, set, type UseStore } from 'idb-keyval';
+import { get, set, update, type UseStore } from 'idb-keyval';
 import type { TestAnswer } from '../comparison/batch-test.ts';
 import type { Question } from '../comparison/questions.ts';
 import type { EvalLoss } from '../comparison/version-loss.ts';
@@ -52,8 +52,10 @@ export interface StoredTest {
   versions: readonly StoredVersion[];
 }
 
+/** Which version's answer the user found best: its index, or that they are equally good. */
+export type Vote = number | 'same';
 /** By question. */
-export type Votes = Readonly<Record<number, number | 'same'>>;
+export type Votes = Readonly<Record<number, Vote>>;
 
 const RECORDS = 'test-record/';
 const placeOf = (id: string): string => `test/${id}/`;
@@ -149,8 +151,16 @@ export class TestRecords {
     return (await get<Votes>(`${placeOf(id)}votes`, this.#store)) ?? {};
   }
 
-  async putVotes(id: string, votes: Votes): Promise<void> {
-    await set(`${placeOf(id)}votes`, votes, this.#store);
+  /**
+   * Sets the vote on a question, or takes it back; in one transaction, so that no other vote is lost. Throws UserError
+   * if the browser's storage is full.
+   */
+  async vote(id: string, question: number, vote: Vote | undefined): Promise<void> {
+    const change = (votes: Votes = {}): Votes => {
+      const others = Object.entries(votes).filter(([other]) => Number(other) !== question);
+      return Object.fromEntries(vote === undefined ? others : [...others, [question, vote]]);
+    };
+    await withinQuota('The vote', 1e6, () => update(`${placeOf(id)}votes`, change, this.#store));
   }
 
   async delete(id: string): Promise<void> {

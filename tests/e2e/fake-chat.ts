@@ -14,19 +14,22 @@ export function fakeChat(pace: number): ChatApi {
   const keep = (run: string, conversations: StoredConversation[]) => {
     kept.set(run, conversations);
     sessionStorage.setItem(KEY, JSON.stringify([...kept]));
-    return ok(undefined);
   };
   let stopped = false;
   return {
     openChat: async (run) =>
       ok({ form: 'chat', system: 'You keep the stock.', lacks: [], conversations: of(run) }),
-    keepConversation: async (run, conversation) =>
-      keep(run, [conversation, ...of(run).filter(({ id }) => id !== conversation.id)]),
-    deleteConversation: async (run, id) =>
+    keepConversation: async (run, conversation) => {
+      keep(run, [conversation, ...of(run).filter(({ id }) => id !== conversation.id)]);
+      return ok(conversation);
+    },
+    deleteConversation: async (run, id) => {
       keep(
         run,
         of(run).filter((one) => one.id !== id),
-      ),
+      );
+      return ok(undefined);
+    },
     chat: async (_, { version, messages, sampling }, onText) => {
       stopped = false;
       const { content: question } = messages.at(-1)!;

@@ -230,7 +230,7 @@ async function oneOfEverything(run: string): Promise<void> {
   const turn = { question: '?', sampling: { temperature: 0, topP: 1, maxNewTokens: 1, seed: 1, stop: [] } };
   const id = '01234567-89ab-4cde-8f01-23456789abcd';
   const turns = [{ ...turn, blind: false, answers: [] }];
-  await engine.keepConversation(run, { id, created: 1, system: '', shuffle: 1, turns });
+  await engine.keepConversation(run, { id, created: 1, system: '', shuffle: 1, turns }, undefined);
   await engine.putTray(run, [{ question: '?', was: 'a', answer: 'b', version: 'V2', changed: 1 }], []);
   await engine.annotateRun(run, 'a note');
   for (const test of await engine.tests()) {

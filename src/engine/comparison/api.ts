@@ -1,6 +1,6 @@
 import { UserError } from '../../formats/user-error.ts';
 import { answer } from '../answer.ts';
-import type { TestApi, TestDetail, Vote } from '../protocol/comparison.ts';
+import type { TestApi, TestDetail } from '../protocol/comparison.ts';
 import { testComparison, testCsv, testDetail, testRecord, versionFile } from './results.ts';
 import type { BatchTests } from './tests.ts';
 
@@ -66,7 +66,7 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
     vote: (id, question, vote) =>
       answer(async () => {
         await tests.record(id);
-        await records.putVotes(id, withVote(await records.votes(id), question, vote));
+        await records.vote(id, question, vote);
         return undefined;
       }),
     testResults: (id, version) =>
@@ -87,9 +87,4 @@ export function testsApi(tests: BatchTests, free: () => Promise<void>): Pick<Tes
         return new Blob([csv], { type: 'text/csv' });
       }),
   };
-}
-
-function withVote(votes: Readonly<Record<number, Vote>>, question: number, vote: Vote | undefined) {
-  const others = Object.entries(votes).filter(([other]) => Number(other) !== question);
-  return Object.fromEntries(vote === undefined ? others : [...others, [question, vote]]);
 }

@@ -47,7 +47,15 @@ export interface ChatReply extends Pick<StoredAnswer, 'text'> {
 /** Conversations with the versions of a run. */
 export interface ChatApi {
   openChat(run: string): Promise<Answer<ChatFacts>>;
-  keepConversation(run: string, conversation: StoredConversation): Promise<Answer<undefined>>;
+  /**
+   * Makes of a conversation what `after` makes of `before`; resolves to what is kept. It has another id if another tab
+   * has gone on with the conversation too.
+   */
+  keepConversation(
+    run: string,
+    after: StoredConversation,
+    before: StoredConversation | undefined,
+  ): Promise<Answer<StoredConversation>>;
   deleteConversation(run: string, id: string): Promise<Answer<undefined>>;
   /** Streams an answer; requests wait for one another. */
   chat(run: string, request: ChatRequest, onText: (text: string) => void): Promise<Answer<ChatReply>>;

@@ -10,6 +10,7 @@ import type { Sampling } from '../../generate/sampling.ts';
 import type { ChosenFile, ChosenFolder } from '../../platform/chosen-files.ts';
 import type { RunEvent } from '../../run/events.ts';
 import type { FamilyMember } from '../../run/lineage.ts';
+import type { Vote } from '../../storage/test-records.ts';
 import type { Answer } from '../answer.ts';
 import type { OnProgress } from '../watch.ts';
 
@@ -131,8 +132,7 @@ export interface VersionResults {
   difficulties: readonly Group[];
 }
 
-/** Which version's answer the user found best: its index, or that they are equally good. */
-export type Vote = number | 'same';
+export type { Vote };
 
 /** A test with all its results. */
 export interface TestDetail {

@@ -3,7 +3,6 @@ import type {
   ChatVersion,
   StoredAnswer,
   StoredConversation,
-  StoredTurn,
 } from '../../../engine/protocol/chat.ts';
 import type { EngineApi, RunRecord } from '../../../engine/protocol/protocol.ts';
 import { mayRead } from '../../../platform/permission.ts';
@@ -32,6 +31,9 @@ const NONE = {
   ...emptyChat,
   ...{ run: undefined, facts: undefined, shown: undefined, live: undefined, refusal: undefined },
 } as const;
+
+const PARTED =
+  'Another tab has gone on with this conversation too; what is said here is now a conversation of its own.';
 
 /** Conversations with the versions of a run, which answer one after the other, since there is one GPU. */
 export class Chats {
@@ -120,7 +122,8 @@ export class Chats {
 
   async #ask(record: RunRecord, question: string): Promise<boolean> {
     const { draft } = this.store.state;
-    const conversation = shownConversation(this.store.state) ?? this.#begin();
+    let conversation = shownConversation(this.store.state) ?? this.#begin();
+    const { id } = conversation;
     const { sampling, versions } = draft;
     const blind = draft.blind && versions.length > 1;
     const turn = conversation.turns.length;
@@ -139,9 +142,15 @@ export class Chats {
         if (this.store.state.stopping) {
           break;
         }
-        const messages = messagesFor(version, conversation.system, conversation.turns, question);
+        const { system, turns } = conversation;
+        const messages = messagesFor(version, system, turns.slice(0, turn), question);
         given.push(await this.#answer(record.id, { version, messages, sampling, turn, files }));
-        await this.#keep(record.id, conversation, { question, sampling, blind, answers: kept(given) });
+        // Without answers there is no turn.
+        if (kept(given).length > 0) {
+          const answered = { ...turns[turn], question, sampling, blind, answers: kept(given) };
+          const after = { ...conversation, turns: turns.toSpliced(turn, 1, answered) };
+          conversation = await this.#put(record.id, after, conversation);
+        }
       }
       const refused = given.filter(({ ended }) => ended === 'failed');
       if (refused.length === given.length && refused[0]) {
@@ -150,6 +159,9 @@ export class Chats {
       return kept(given).length > 0;
     } finally {
       this.store.update({ live: undefined, stopping: false });
+      if (conversation.id !== id) {
+        await this.refresh();
+      }
     }
   }
 
@@ -166,7 +178,7 @@ export class Chats {
     const conversation = shownConversation(this.store.state);
     if (run !== undefined && conversation) {
       const turns = conversation.turns.with(turn, { ...conversation.turns[turn]!, vote });
-      await this.#put(run, { ...conversation, turns });
+      await this.#put(run, { ...conversation, turns }, conversation);
     }
   }
 
@@ -222,22 +234,34 @@ export class Chats {
     return { version, ...given };
   }
 
-  /** Keeps the conversation with one more turn, or with more of its last; without answers there is none. */
-  async #keep(run: string, conversation: StoredConversation, turn: StoredTurn): Promise<void> {
-    if (turn.answers.length > 0) {
-      await this.#put(run, { ...conversation, turns: [...conversation.turns, turn] });
-    }
-  }
-
-  async #put(run: string, conversation: StoredConversation): Promise<void> {
-    const { conversations } = this.store.state;
-    const others = conversations.filter(({ id }) => id !== conversation.id);
-    const all = [conversation, ...others].toSorted((a, b) => b.created - a.created);
-    this.store.update({ conversations: all, shown: conversation.id });
-    const answer = await this.#engine.keepConversation(run, conversation);
+  /** Resolves to the conversation as it is kept, which another tab may have changed. */
+  async #put(
+    run: string,
+    after: StoredConversation,
+    before: StoredConversation,
+  ): Promise<StoredConversation> {
+    this.#update(after);
+    const answer = await this.#engine.keepConversation(run, after, before);
     if (!answer.ok) {
       this.store.update({ refusal: answer.sentence });
+      return after;
     }
+    const { value } = answer;
+    if (this.store.state.run === run) {
+      if (value.id !== after.id) {
+        this.#update(before);
+        this.store.update({ refusal: PARTED });
+      }
+      this.#update(value);
+    }
+    return value;
+  }
+
+  /** Shows a conversation as it is now. */
+  #update(conversation: StoredConversation): void {
+    const others = this.store.state.conversations.filter(({ id }) => id !== conversation.id);
+    const conversations = [conversation, ...others].toSorted((a, b) => b.created - a.created);
+    this.store.update({ conversations, shown: conversation.id });
   }
 }
 
