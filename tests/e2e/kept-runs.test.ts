@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { StoredConversation } from '../../src/engine/protocol/chat.ts';
 import { slowDevice } from '../support/disturbed-run.ts';
 import { casePath } from '../support/model-case.ts';
 import { choose, ended, exported, fingerprint, value, WorkerPages } from '../support/worker-page.ts';
@@ -8,6 +9,7 @@ import { choose, ended, exported, fingerprint, value, WorkerPages } from '../sup
 // On a device that computes next to nothing: here it matters what is kept, and how it is named.
 
 const NAME = 'batch2';
+const SAMPLING = { temperature: 0, topP: 1, maxNewTokens: 1, seed: 1, stop: [] };
 const QUESTIONS = readFileSync(casePath(NAME, 'questions.json'), 'utf8');
 
 let pages: WorkerPages;
@@ -106,6 +108,34 @@ it('V3 begins with the V2 that this browser keeps, and the family tree says so',
     return window.bench.running!;
   }, third);
   expect(resumed).toMatchObject({ ok: true });
+});
+
+it('two tabs that go on with one conversation at once lose nothing', async () => {
+  const other = await pages.emptyPage(page.context());
+  const keep = (tab: Page, after: StoredConversation, before?: StoredConversation) =>
+    tab.evaluate(([run, after, before]) => window.bench.engine.keepConversation(run, after, before), [
+      run,
+      after,
+      before,
+    ] as const);
+  const asked = (...questions: string[]): StoredConversation => ({
+    ...{ id: '01234567-89ab-4cde-8f01-23456789abcd', created: 1, system: '', shuffle: 1 },
+    turns: questions.map((question) => ({
+      ...{ question, sampling: SAMPLING, blind: false },
+      answers: [{ version: 'v2', text: question, ended: 'stop id' }],
+    })),
+  });
+  value(await keep(page, asked('1'), undefined));
+  await Promise.all([keep(page, asked('1', '2'), asked('1')), keep(other, asked('1', '3'), asked('1'))]);
+  await other.close();
+  const { conversations } = value(await page.evaluate((run) => window.bench.engine.openChat(run), run));
+  expect(conversations.map(({ turns }) => turns.map(({ question }) => question)).toSorted()).toEqual([
+    ['1', '2'],
+    ['1', '3'],
+  ]);
+  for (const { id } of conversations) {
+    await page.evaluate(([run, id]) => window.bench.engine.deleteConversation(run, id), [run, id] as const);
+  }
 });
 
 it('a run goes out as a zip and comes back the same; storage tells what takes how much', async () => {
