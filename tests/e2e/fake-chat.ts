@@ -1,5 +1,6 @@
 import type { ChatApi, StoredConversation } from '../../src/engine/protocol/chat.ts';
 import type { Answer } from '../../src/engine/protocol/protocol.ts';
+import { mergeConversation } from '../../src/storage/merge-conversation.ts';
 
 const KEY = 'fake chats';
 const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
@@ -19,7 +20,10 @@ export function fakeChat(pace: number): ChatApi {
   return {
     openChat: async (run) =>
       ok({ form: 'chat', system: 'You keep the stock.', lacks: [], conversations: of(run) }),
-    keepConversation: async (run, conversation) => {
+    keepConversation: async (run, after, before) => {
+      const now = of(run).find(({ id }) => id === after.id);
+      const merged = mergeConversation(now, before, after);
+      const conversation = merged ?? { ...after, id: crypto.randomUUID(), created: Date.now() };
       keep(run, [conversation, ...of(run).filter(({ id }) => id !== conversation.id)]);
       return ok(conversation);
     },
@@ -30,9 +34,14 @@ export function fakeChat(pace: number): ChatApi {
       );
       return ok(undefined);
     },
-    chat: async (_, { version, messages, sampling }, onText) => {
+    chat: async (run, { version, messages, sampling }, onText) => {
       stopped = false;
       const { content: question } = messages.at(-1)!;
+      if (question === 'Meanwhile') {
+        // Another tab asks first.
+        const longer = of(run).map((one) => ({ ...one, turns: [...one.turns, ...one.turns.slice(-1)] }));
+        keep(run, longer);
+      }
       if (question === 'Too long') {
         return {
           ok: false,

@@ -112,6 +112,20 @@ describe.concurrent('the chat', () => {
     await page.context().close();
   });
 
+  it('says where another tab went on with the conversation, and shows both', async () => {
+    const page = await open();
+    await page.getByLabel('V1').uncheck();
+    await ask(page, 'Where is fuse 45?');
+    await ask(page, 'Meanwhile');
+    const parted = 'Another tab has gone on with this conversation too; what is said here is now';
+    await page.getByRole('alert').getByText(parted).waitFor();
+    const questions = () => page.locator('chat-view .question').allTextContents();
+    expect(await questions()).toEqual(['Where is fuse 45?', 'Meanwhile']);
+    await page.getByLabel('Conversation', { exact: true }).selectOption({ index: 2 });
+    expect(await questions()).toEqual(['Where is fuse 45?', 'Where is fuse 45?']);
+    await page.context().close();
+  });
+
   it('hides names until the vote, counts blind votes with their interval, and passes axe', async () => {
     const page = await open({ viewport: { width: 640, height: 800 } });
     await page.getByLabel('Blind: names are hidden until you vote').check();
