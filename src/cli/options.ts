@@ -65,7 +65,7 @@ export function holdOutOption(text: string): number {
 }
 
 /** A parser for columns: "instruction=Question,output=Answer". */
-export function columnsOption(text: string): Columns {
+function columnsOption(text: string): Columns {
   const columns = parseColumns(text);
   if (typeof columns === 'string') {
     throw new InvalidArgumentError(`Found ${columns}`);

@@ -13,7 +13,7 @@ export function baseName({ base, adapter }: Pick<Source, 'base' | 'adapter'>): s
 }
 
 /** What was merged onto what, as a sentence. */
-export function mergedOnto({ base, onto }: Pick<Source, 'base' | 'onto'>): string {
+function mergedOnto({ base, onto }: Pick<Source, 'base' | 'onto'>): string {
   if (base.quantized) {
     return 'the base was stored in 4 bits (NF4, bitsandbytes); its weights were decoded to f32 first, as training saw them';
   }

@@ -23,7 +23,7 @@ function bf16Bits(bits: number): number {
 }
 
 /** The bits of the IEEE half nearest to an f32, both as bits; beyond 65504, infinity. The values are finite. */
-export function f16Bits(bits: number): number {
+function f16Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude >= 0x47800000) {

@@ -27,8 +27,7 @@ export function textOutput(path: string, text: string): OutputFile {
   return bytesOutput(path, encodeUtf8(text));
 }
 
-export const bytesOutput = (path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile =>
-  piecesOutput(path, [bytes]);
+const bytesOutput = (path: string, bytes: Uint8Array<ArrayBuffer>): OutputFile => piecesOutput(path, [bytes]);
 
 /** A file of consecutive pieces. */
 export function piecesOutput(path: string, pieces: readonly Uint8Array<ArrayBuffer>[]): OutputFile {

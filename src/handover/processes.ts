@@ -4,7 +4,7 @@ import { UserError } from '../formats/user-error.ts';
 const USUAL = 8;
 
 /** Numbers of processes that can share a step's micro-batches evenly: the divisors of their number, ascending. */
-export const fittingProcesses = (accumulation: number): number[] =>
+const fittingProcesses = (accumulation: number): number[] =>
   Array.from({ length: accumulation }, (_, i) => i + 1).filter((n) => accumulation % n === 0);
 
 /**

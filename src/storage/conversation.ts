@@ -18,7 +18,7 @@ export interface ChatSampling {
 }
 
 /** What ended an answer. It is stored, so 'cancelled' stays spelled as it always was. */
-export const ENDINGS = ['stop id', 'stop text', 'length', 'cancelled', 'failed'] as const;
+const ENDINGS = ['stop id', 'stop text', 'length', 'cancelled', 'failed'] as const;
 
 export interface StoredAnswer {
   version: ChatVersion;

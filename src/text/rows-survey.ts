@@ -82,7 +82,7 @@ export const surveyedRow = ({ place, length, encoded, row }: RowOutcome): Survey
 });
 
 /** The index of a row number; -1 if there is none. */
-export function indexOfRow({ places }: Pick<RowsSurvey, 'places'>, place: number): number {
+function indexOfRow({ places }: Pick<RowsSurvey, 'places'>, place: number): number {
   let [low, high] = [0, places.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

@@ -50,7 +50,7 @@ export class EndNotice {
 }
 
 /** What a run's end is told by. */
-export function endOf(run: RunState, result: string): { title: string; body: string } {
+function endOf(run: RunState, result: string): { title: string; body: string } {
   const { status, sentence, evals, progress } = run;
   const name = visibleText(run.name);
   if (status === 'failed') {

@@ -42,7 +42,7 @@ const ALIGNMENT = 32;
 const padding = (size: number): number => (ALIGNMENT - (size % ALIGNMENT)) % ALIGNMENT;
 
 /** Bytes of a tensor's data. */
-export function tensorBytes({ shape, type }: Pick<GgufTensor, 'shape' | 'type'>): number {
+function tensorBytes({ shape, type }: Pick<GgufTensor, 'shape' | 'type'>): number {
   const { block, bytes } = GGML_TYPES[type];
   return (shape.reduce((product, n) => product * n, 1) / block) * bytes;
 }
