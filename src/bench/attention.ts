@@ -1,6 +1,6 @@
 import { attentionDelta, attentionScratch } from '../gpu/kernels/attention/attention.ts';
 import { attention, ATTENTION_CLASSES, ATTENTIONS } from '../gpu/kernels/attention/index.ts';
-import { packedAttentionBytes } from '../gpu/kernels/attention/packed.ts';
+import { packedAttentionBytes } from '../gpu/kernels/attention/packed-operands.ts';
 import type { AttentionVariant } from '../gpu/kernels/attention/variant.ts';
 import { view } from '../gpu/memory.ts';
 import type { Stream } from '../gpu/stream.ts';

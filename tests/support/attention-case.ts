@@ -7,7 +7,7 @@ import {
   attentionScratch,
 } from '../../src/gpu/kernels/attention/attention.ts';
 import { ATTENTION_CLASSES } from '../../src/gpu/kernels/attention/index.ts';
-import { packedAttentionBytes } from '../../src/gpu/kernels/attention/packed.ts';
+import { packedAttentionBytes } from '../../src/gpu/kernels/attention/packed-operands.ts';
 import type { BufferView } from '../../src/gpu/memory.ts';
 import { attentionBackwardRef, attentionRef } from '../reference/ops/attention.ts';
 import { f64, type TestGpu } from './gpu.ts';

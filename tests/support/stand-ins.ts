@@ -2,7 +2,7 @@ import {
   PACKED_ATTENTION_GRID,
   PACKED_ATTENTION_TEXTS,
   packedAttention,
-} from '../../src/gpu/kernels/attention/packed.ts';
+} from '../../src/gpu/kernels/attention/packed-kernels.ts';
 import { headDimText } from '../../src/gpu/kernels/attention/subgroup-matrix.ts';
 import { PACKED_GRID, PACKED_TEXTS, packedKernels } from '../../src/gpu/kernels/linear/packed-operands.ts';
 import {

@@ -1,6 +1,7 @@
 import type { Gpu } from '../device.ts';
 import { type AttentionCalls, type AttentionClass, ATTENTIONS } from '../kernels/attention/index.ts';
-import { PACKED_ATTENTION_NAME, packsAttention } from '../kernels/attention/packed.ts';
+import { PACKED_ATTENTION_NAME } from '../kernels/attention/packed.ts';
+import { packsAttention } from '../kernels/attention/packed-operands.ts';
 import type { AttentionVariant } from '../kernels/attention/variant.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import { PACKED_NAME, packsWeight } from '../kernels/linear/nf4-packed.ts';

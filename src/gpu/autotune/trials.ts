@@ -1,7 +1,7 @@
 import type { Gpu } from '../device.ts';
 import { attentionScratch } from '../kernels/attention/attention.ts';
 import type { AttentionCalls, AttentionClass } from '../kernels/attention/index.ts';
-import { packedAttentionBytes } from '../kernels/attention/packed.ts';
+import { packedAttentionBytes } from '../kernels/attention/packed-operands.ts';
 import { NF4_FORWARD, NF4_GRAD } from '../kernels/linear/index.ts';
 import type { LoraFactor } from '../kernels/linear/nf4-operands.ts';
 import { packedBytes } from '../kernels/linear/nf4-packed.ts';

@@ -58,7 +58,7 @@ it.each([
   const { ATTENTION_TEXTS, attentionGrid, headDimText } =
     await import('../../../src/gpu/kernels/attention/subgroup-matrix.ts');
   const { packedAttention, packedAttentionTexts } =
-    await import('../../../src/gpu/kernels/attention/packed.ts');
+    await import('../../../src/gpu/kernels/attention/packed-kernels.ts');
   const { HEAD_TEXTS } = await import('../../../src/gpu/kernels/lm-head/subgroup-matrix.ts');
   const { HALF_TEXTS } = await import('../../../src/gpu/kernels/linear/nf4-f16.ts');
   const { packedKernels, packedTexts } = await import('../../../src/gpu/kernels/linear/packed-operands.ts');

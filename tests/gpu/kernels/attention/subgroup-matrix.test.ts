@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../../../src/cli/node-gpu.ts';
+import { PACKED_ATTENTION } from '../../../../src/gpu/kernels/attention/packed.ts';
 import {
-  PACKED_ATTENTION,
   packedAttention,
   packedAttentionTexts,
-} from '../../../../src/gpu/kernels/attention/packed.ts';
+} from '../../../../src/gpu/kernels/attention/packed-kernels.ts';
 import {
   ATTENTION_TEXTS,
   attentionGrid,
