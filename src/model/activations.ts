@@ -11,7 +11,7 @@ import {
   packedHeadScratch,
   UNPACKED_HEAD_ROWS,
 } from '../gpu/kernels/lm-head/packed.ts';
-import { LORA_SCRATCH } from '../gpu/kernels/lora/lora.ts';
+import { LORA_SCRATCH } from '../gpu/kernels/lora/project.ts';
 import type { FloatFormat } from '../gpu/kernels/shared/float-format.ts';
 import { type BufferView, type GpuBuffer, view } from '../gpu/memory.ts';
 import {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { f16ToF32 } from '../../../src/formats/half.ts';
 import { restoreGated, roundGated } from '../../../src/gpu/kernels/gated-halves.ts';
 import { loraGatedGradient } from '../../../src/gpu/kernels/lora/gated-gradient.ts';
-import { LORA_SCRATCH, loraProject } from '../../../src/gpu/kernels/lora/lora.ts';
+import { LORA_SCRATCH, loraProject } from '../../../src/gpu/kernels/lora/project.ts';
 import { view } from '../../../src/gpu/memory.ts';
 import { halfRef } from '../../reference/ops/half.ts';
 import { testGpu } from '../../support/gpu.ts';

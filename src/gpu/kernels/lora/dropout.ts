@@ -14,3 +14,9 @@ export const maskParams = ({ rate }: { rate: number }) => ({
   threshold: dropoutThreshold(rate),
   scale: 1 / (1 - rate),
 });
+
+/** Constants and parameters of the mask, as the kernels take them. */
+export const masking = (dropout: Dropout | undefined) => ({
+  constants: { DROPOUT: Number(!!dropout) },
+  params: maskParams({ rate: dropout?.rate ?? 0 }),
+});

@@ -8,8 +8,8 @@ import type { Stream } from '../../stream.ts';
 import type { Gated } from '../gated-halves.ts';
 import { PARTS, type PartsOf } from '../shared/parts.ts';
 import { bytesBeside } from '../shared/sum-slices.ts';
-import type { Dropout } from './dropout.ts';
-import { masking, sliceDepth } from './lora.ts';
+import { type Dropout, masking } from './dropout.ts';
+import { sliceDepth } from './tiles.ts';
 
 const PART = { rank: 'u32', narrow_at: 'u32', out_at: 'u32', module_key: 'u32' } as const;
 

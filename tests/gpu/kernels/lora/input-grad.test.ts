@@ -6,7 +6,7 @@ import {
   moduleKey,
 } from '../../../../src/gpu/kernels/lora/dropout-mask.ts';
 import { loraInputGrad } from '../../../../src/gpu/kernels/lora/input-grad.ts';
-import { LORA_SCRATCH, loraProject } from '../../../../src/gpu/kernels/lora/lora.ts';
+import { LORA_SCRATCH, loraProject } from '../../../../src/gpu/kernels/lora/project.ts';
 import { dropoutRef } from '../../../reference/ops/dropout.ts';
 import { add, matmulRef } from '../../../reference/ops/matmul.ts';
 import { f64, relativeError, type TestGpu, testGpu } from '../../../support/gpu.ts';

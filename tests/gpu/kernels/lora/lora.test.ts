@@ -6,7 +6,8 @@ import {
   dropoutThreshold,
   moduleKey,
 } from '../../../../src/gpu/kernels/lora/dropout-mask.ts';
-import { LORA_SCRATCH, loraGradient, loraProject } from '../../../../src/gpu/kernels/lora/lora.ts';
+import { loraGradient } from '../../../../src/gpu/kernels/lora/gradient.ts';
+import { LORA_SCRATCH, loraProject } from '../../../../src/gpu/kernels/lora/project.ts';
 import { swiglu } from '../../../../src/gpu/kernels/swiglu.ts';
 import { type BufferView, view } from '../../../../src/gpu/memory.ts';
 import { dropoutRef } from '../../../reference/ops/dropout.ts';
