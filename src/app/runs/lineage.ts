@@ -152,7 +152,7 @@ export class Lineage {
       }
       const { source } = answer.value;
       const base = (await this.#bundled(run)) ?? answer.value.base;
-      this.#choices.takeRecipe(run.recipe, { name: `as in ${run.name}`, warnings: [] });
+      this.#choices.recipe.take(run.recipe, { name: `as in ${run.name}`, warnings: [] });
       // The base first: without it the source could not be read.
       if (base) {
         await this.#choices.choose('base', base);
@@ -175,7 +175,7 @@ export class Lineage {
       const base = (await this.#bundled(run)) ?? found.base;
       // Shown at once: reading what is chosen may take a while.
       this.#app.update({ view: 'setup', chooseAgain: [] });
-      this.#choices.takeRecipe(recipe, { name: `as in ${name}`, warnings: [] });
+      this.#choices.recipe.take(recipe, { name: `as in ${name}`, warnings: [] });
       this.#choices.setHoldOut(inputs.validation !== undefined || recipe.training.valSize !== undefined);
       await this.#choices.choose('base', base);
       if (inputs.source === undefined) {

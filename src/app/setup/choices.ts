@@ -26,7 +26,8 @@ import {
 import type { Store } from '../shared/store.ts';
 import { conflict } from './conflict.ts';
 import { recipeOfRun } from './held-out.ts';
-import { RECIPE_FIELDS, type RecipeField, setField, withSettings } from './recipe-fields.ts';
+import { RecipeChoices } from './recipe-choices.ts';
+import { RECIPE_FIELDS, type RecipeField, withSettings } from './recipe-fields.ts';
 
 export type SlotName = keyof Slots;
 /** What the engine is asked about. */
@@ -42,10 +43,14 @@ export class Choices {
   readonly #asking = new Asking<Asked>();
   #planTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #changesTimers = new Map<SlotName, ReturnType<typeof setTimeout>>();
+  readonly recipe: RecipeChoices;
 
   constructor(engine: EngineApi, store: Store<AppState>) {
     this.#engine = engine;
     this.#store = store;
+    this.recipe = new RecipeChoices(engine, store, this.#asking, (before, now) =>
+      this.#afterRecipe(before, now),
+    );
   }
 
   async loadDefaults(): Promise<void> {
@@ -158,7 +163,7 @@ export class Choices {
   async chooseDemo(): Promise<void> {
     try {
       const { base, source, train, validation, recipe } = await demoFiles();
-      await this.importRecipe(recipe);
+      await this.recipe.import(recipe);
       await this.choose('base', base);
       await this.choose('source', source);
       await this.choose('train', train);
@@ -183,24 +188,12 @@ export class Choices {
     this.replan();
   }
 
-  editRecipe(field: RecipeField, text: string): void {
-    const { recipe = defaultRecipe(), drafts } = this.#store.state;
-    const others = Object.fromEntries(Object.entries(drafts).filter(([key]) => key !== field.key));
-    const result = setField(field, recipe, text);
-    if ('problem' in result) {
-      this.#store.update({ drafts: { ...others, [field.key]: { text, problem: result.problem } } });
-      return;
-    }
-    this.#store.update({ recipe: result.recipe, drafts: others });
-    this.#afterRecipe(recipe, result.recipe);
-  }
-
   /** Does what mends something that is worth a look. */
   async mend(remedy: Remedy): Promise<void> {
     const { recipe = defaultRecipe() } = this.#store.state;
     switch (remedy.kind) {
       case 'set': {
-        this.takeRecipe(withSettings(recipe, remedy.settings), this.#store.state.recipeFile);
+        this.recipe.take(withSettings(recipe, remedy.settings), this.#store.state.recipeFile);
         return;
       }
       case 'hold-out':
@@ -215,36 +208,6 @@ export class Choices {
     const deviceInputs = withEdit(this.#store.state.deviceInputs, name, text);
     this.#store.update({ deviceInputs, deviceInputsKept: storeDeviceInputs(deviceInputs) });
     this.replan();
-  }
-
-  async importRecipe(file: File): Promise<void> {
-    this.#store.update({ readingRecipe: file.name });
-    const answer = await this.#asking.ask('recipe', (signal) => this.#engine.parseRecipe(file, signal));
-    if (!answer) {
-      return;
-    }
-    this.#store.update({ readingRecipe: undefined });
-    if (!answer.ok) {
-      this.#store.update({ recipeFile: { sentence: answer.sentence } });
-      return;
-    }
-    const { recipe, warnings, reading } = answer.value;
-    this.takeRecipe(recipe, { name: file.name, warnings, ...(reading && { reading }) });
-  }
-
-  async resetRecipe(): Promise<void> {
-    this.takeRecipe(await this.#engine.defaultRecipe(), undefined);
-  }
-
-  takeRecipe(recipe: Recipe, recipeFile: AppState['recipeFile']): void {
-    const before = this.#store.state.recipe;
-    this.#store.update({ recipe, drafts: {}, recipeFile });
-    this.#afterRecipe(before, recipe);
-  }
-
-  /** Of the next run, unless it is of another `recipe`. */
-  recipeYaml(recipe = recipeOfRun(this.#store.state)): Promise<string> {
-    return this.#engine.recipeYaml(recipe ?? defaultRecipe());
   }
 
   /** Everything a run needs, once everything is chosen and understood. */

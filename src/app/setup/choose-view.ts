@@ -248,8 +248,8 @@ export class ChooseView extends SessionView {
       .optional=${true}
       .quiet=${true}
       .locked=${locked}
-      @chosen=${(event: CustomEvent<{ file: File }>) => void this.session.choices.importRecipe(event.detail.file)}
-      @cleared=${() => void this.session.choices.resetRecipe()}
+      @chosen=${(event: CustomEvent<{ file: File }>) => void this.session.choices.recipe.import(event.detail.file)}
+      @cleared=${() => void this.session.choices.recipe.reset()}
       @canceled=${() => this.session.choices.cancel('recipe')}
     ></choice-card>`;
   }

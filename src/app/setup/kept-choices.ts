@@ -68,7 +68,7 @@ export class KeptChoices {
       const { recipe, recipeFile, fresh, holdOut = true, places } = kept;
       const answer = await this.#engine.parseRecipe(new File([recipe], 'training_config.yaml'));
       if (answer.ok) {
-        this.#choices.takeRecipe(answer.value.recipe, recipeFile);
+        this.#choices.recipe.take(answer.value.recipe, recipeFile);
       } else {
         this.#app.update({ recipeFile: { sentence: answer.sentence } });
       }

@@ -113,7 +113,7 @@ export class RecipeView extends SessionView {
           type="button"
           class="link"
           ?disabled=${locked}
-          @click=${() => void this.session.choices.resetRecipe()}
+          @click=${() => void this.session.choices.recipe.reset()}
         >
           Reset to the defaults
         </button>
@@ -161,7 +161,7 @@ export class RecipeView extends SessionView {
             .value=${draft?.text ?? fieldText(field, running ?? this.app.recipe!)}
             .problem=${draft?.problem ?? (wrong?.key === field.key ? wrong.sentence : '')}
             .locked=${locked}
-            @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+            @edited=${(event: CustomEvent<string>) => this.session.choices.recipe.edit(field, event.detail)}
           ></recipe-input>`;
         })}
         ${fields.map((field) =>
@@ -172,7 +172,7 @@ export class RecipeView extends SessionView {
                 .problem=${draftOf(field)?.problem ?? ''}
                 .locked=${locked}
                 .places=${this.#promptPlaces()}
-                @edited=${(event: CustomEvent<string>) => this.session.choices.editRecipe(field, event.detail)}
+                @edited=${(event: CustomEvent<string>) => this.session.choices.recipe.edit(field, event.detail)}
               ></sample-prompts-input>`
             : nothing,
         )}
@@ -233,7 +233,7 @@ export class RecipeView extends SessionView {
   }
 
   async #export(): Promise<void> {
-    const yaml = await this.session.choices.recipeYaml(this.#running);
+    const yaml = await this.session.choices.recipe.yaml(this.#running);
     saveFile('training_config.yaml', new Blob([yaml], { type: 'application/yaml' }));
   }
 }

@@ -52,7 +52,7 @@ export interface CorrectionsState {
 export interface Starter {
   /** Stages one and two. */
   choices: {
-    takeRecipe(recipe: PreparedCorrections['recipe'], file: AppState['recipeFile']): void;
+    recipe: { take(recipe: PreparedCorrections['recipe'], file: AppState['recipeFile']): void };
     setFresh(fresh: boolean): void;
     choose(slot: 'base' | 'source', chosen: ChosenFolder | undefined): Promise<void>;
     choose(slot: 'train' | 'validation', chosen: ChosenFile | undefined): Promise<void>;
@@ -195,7 +195,7 @@ export class Corrections {
       const { train, validation, recipe, changes } = prepared.value;
       const { choices } = this.#starter;
       choices.setFresh(false);
-      choices.takeRecipe(recipe, { name: `as in ${record.name}, for few rows`, warnings: changes });
+      choices.recipe.take(recipe, { name: `as in ${record.name}, for few rows`, warnings: changes });
       // The base first: without it nothing else could be read.
       if (base) {
         await choices.choose('base', base);
