@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findBrowser } from '../../src/cli/software-vulkan.ts';
 import { BROWSER_ARGS } from '../support/browser-args.ts';
 import { retuneHere } from '../support/cli-here.ts';
+import { slowDevice } from '../support/disturbed-run.ts';
 import { casePath } from '../support/model-case.ts';
 import { StaticHost, stubPickers } from '../support/real-page.ts';
 import { outputFiles, useImported } from '../support/use-page.ts';
@@ -51,6 +52,8 @@ it('the page measures the losses that the command line tells, and writes them in
   page.setDefaultTimeout(100_000);
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
+  // So that there is time to cancel while weights are loaded.
+  slowDevice(page);
   await useImported(page, host.url, work);
   await page.getByText('The base’s folder is needed.').waitFor();
   await page.locator('[data-slot=base]').setInputFiles(casePath('batch2', 'base'));
