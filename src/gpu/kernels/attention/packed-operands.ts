@@ -37,7 +37,7 @@ const OPERANDS = {
     { of: 'v', natural: true, parts: 0 },
   ],
 } as const satisfies Record<string, readonly Operand[]>;
-export type Part = keyof typeof OPERANDS;
+export type PackedPart = keyof typeof OPERANDS;
 const PARTS = { attention: 'forward', 'attention keys': 'keys', 'attention queries': 'queries' } as const;
 
 type Shape = Pick<Attention, 'tokens' | 'heads' | 'kvHeads' | 'headDim'>;
@@ -51,7 +51,7 @@ const blocksOf = ({ tokens, heads, kvHeads }: Shape) => ({
 });
 
 /** Where the operands of `count` key heads lie: tiles in halves, scales in pairs, and bytes of all. */
-function layoutOf(part: Part, shape: Shape, count: number, halfBytes: number) {
+function layoutOf(part: PackedPart, shape: Shape, count: number, halfBytes: number) {
   const blocks = blocksOf(shape);
   const half = EDGE * shape.headDim;
   let halves = 0;
@@ -72,7 +72,7 @@ function layoutOf(part: Part, shape: Shape, count: number, halfBytes: number) {
 }
 
 /** Bytes at the beginning of the scratch that are not for packed operands: the shares of dk and dv. */
-export const sharesOf = (part: Part, shape: Shape): number =>
+export const sharesOf = (part: PackedPart, shape: Shape): number =>
   part === 'keys' ? align(4 * attentionScratch(shape.tokens, shape)) : 0;
 
 /** Bytes of scratch with which a part packs all heads at once. */
@@ -86,7 +86,13 @@ export const packsAttention = (gpu: Gpu, name: keyof typeof PARTS, shape: Shape,
   headsAtOnce(gpu, PARTS[name], shape, scratch, 2) > 0;
 
 /** Key heads whose operands `scratch` bytes hold at once, each in a binding. */
-export function headsAtOnce(gpu: Gpu, part: Part, shape: Shape, scratch: number, halfBytes: number): number {
+export function headsAtOnce(
+  gpu: Gpu,
+  part: PackedPart,
+  shape: Shape,
+  scratch: number,
+  halfBytes: number,
+): number {
   const room = scratch - sharesOf(part, shape);
   const most = gpu.device.limits.maxStorageBufferBindingSize;
   for (let count = shape.kvHeads; count > 0; count--) {
@@ -101,7 +107,7 @@ export function headsAtOnce(gpu: Gpu, part: Part, shape: Shape, scratch: number,
 type Packed = Attention & { dout?: BufferView; scratch: BufferView };
 
 /** Packed operands of some key heads. */
-export interface Chunk {
+export interface PackedChunk {
   readonly first: number;
   readonly count: number;
   /** The shape of attention with these heads alone. */
@@ -117,9 +123,9 @@ export interface Chunk {
 export function forEachChunk(
   stream: Stream,
   { pack: kernel, halfBytes }: PackedAttention,
-  part: Part,
+  part: PackedPart,
   call: Packed,
-  use: (chunk: Chunk) => void,
+  use: (chunk: PackedChunk) => void,
 ): void {
   const { tokens, kvHeads, scratch, stats, ranges } = call;
   const group = call.heads / kvHeads;

@@ -16,7 +16,14 @@ import {
   shareHeads,
 } from './attention.ts';
 import { kernelsOf, type PackedAttention, SUBGROUPS } from './packed-kernels.ts';
-import { type Chunk, EDGE, forEachChunk, headsAtOnce, type Part, sharesOf } from './packed-operands.ts';
+import {
+  EDGE,
+  forEachChunk,
+  headsAtOnce,
+  type PackedChunk,
+  type PackedPart,
+  sharesOf,
+} from './packed-operands.ts';
 import { HEAD_DIMS, MATRIX_FORWARD, MATRIX_KEYS, MATRIX_QUERIES } from './subgroup-matrix.ts';
 import type { AttentionVariant } from './variant.ts';
 
@@ -63,7 +70,7 @@ export function packedAttentionForward(
 }
 
 /** Parameters of the gradients that do not depend on the tile. */
-function backwardParams({ tokens, heads, kvHeads, scale }: Attention, { first, blocks, place }: Chunk) {
+function backwardParams({ tokens, heads, kvHeads, scale }: Attention, { first, blocks, place }: PackedChunk) {
   const [q, d, k, v] = [place('q'), place('dout'), place('k'), place('v')];
   return {
     ...{ tokens, heads, kv_heads: kvHeads, scale, first, q_blocks: blocks.q, k_blocks: blocks.k },
@@ -130,7 +137,7 @@ const fits = ({ device: { limits }, matrix }: Gpu): boolean =>
 export const PACKED_ATTENTION_NAME = 'matrix packed';
 
 function variant<Call extends Attention & { scratch?: BufferView | undefined }>(
-  part: Part,
+  part: PackedPart,
   fused: AttentionVariant<Call>,
   dispatch: (
     stream: Stream,
