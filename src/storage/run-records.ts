@@ -1,4 +1,4 @@
-import { get, set, update, type UseStore } from 'idb-keyval';
+import { get, promisifyRequest, set, update, type UseStore } from 'idb-keyval';
 import type { Recipe } from '../formats/recipe.ts';
 import type { RowChanges } from '../formats/row-changes.ts';
 import type { LogEntry } from '../formats/trainer-state.ts';
@@ -118,6 +118,19 @@ export class RunRecords {
   /** Throws UserError if the browser's storage is full. */
   async put(record: StoredRun): Promise<void> {
     await withinQuota(record.name, 1e6, () => set(RECORDS + record.id, record, this.#store));
+  }
+
+  /** Changes the record of a run, unless another tab has deleted it. Throws UserError if the browser's storage is full. */
+  async amend({ id, name }: StoredRun, change: Partial<StoredRun>): Promise<void> {
+    await withinQuota(name, 1e6, () =>
+      this.#store('readwrite', async (objects) => {
+        const record = await promisifyRequest(objects.get(RECORDS + id) as IDBRequest<StoredRun | undefined>);
+        if (record) {
+          objects.put({ ...record, ...change }, RECORDS + id);
+        }
+        return promisifyRequest(objects.transaction);
+      }),
+    );
   }
 
   /**

@@ -110,7 +110,7 @@ export class RunNotesStore {
       return run.resultHash;
     }
     const resultHash = await adapterHash(await this.#runs.storeOf(run).openResult());
-    await this.#records.put({ ...run, resultHash });
+    await this.#records.amend(run, { resultHash });
     return resultHash;
   }
 }

@@ -23,6 +23,17 @@ it('what two tabs note of a run at once stays, all of it', async () => {
   expect(await there.get('a')).toMatchObject({ name: 'Better', note: 'shorter rows', paused: true });
 });
 
+it('a run that another tab deletes does not come back by what is found out about it', async () => {
+  const [here, there] = twoTabs().map((store) => new RunRecords(store)) as [RunRecords, RunRecords];
+  const run = { id: 'a', name: 'V2', created: 1, status: 'finished' } as StoredRun;
+  await here.put(run);
+  await here.amend(run, { resultHash: 'b' });
+  expect(await there.get('a')).toMatchObject({ name: 'V2', resultHash: 'b' });
+  await there.delete('a');
+  await here.amend(run, { resultHash: 'c' });
+  expect(await here.list()).toEqual([]);
+});
+
 it('votes of two tabs at once stay, and a vote can be taken back', async () => {
   const [here, there] = twoTabs().map((store) => new TestRecords(store)) as [TestRecords, TestRecords];
   await here.create({ id: 't', name: 'Test' } as StoredTest, []);
