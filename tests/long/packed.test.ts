@@ -1,0 +1,3 @@
+import { testPacked } from '../support/packed-runs.ts';
+
+testPacked(['chat_messages']);
