@@ -117,7 +117,7 @@ describe.concurrent('the chat', () => {
     await page.getByLabel('V1').uncheck();
     await ask(page, 'Where is fuse 45?');
     await ask(page, 'Meanwhile');
-    const parted = 'Another tab has gone on with this conversation too; what is said here is now';
+    const parted = 'Another tab continued this conversation too; what was said here is now a separate';
     await page.getByRole('alert').getByText(parted).waitFor();
     const questions = () => page.locator('chat-view .question').allTextContents();
     expect(await questions()).toEqual(['Where is fuse 45?', 'Meanwhile']);

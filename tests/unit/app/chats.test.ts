@@ -64,7 +64,7 @@ it('two tabs that ask at once each keep what was said to them', async () => {
   expect(list.flatMap(({ turns }) => turns.map(({ answers }) => answers.length))).toEqual([2, 2, 2, 2]);
   const parted = [here, there].filter(({ store }) => store.state.refusal !== undefined);
   expect(parted).toHaveLength(1);
-  expect(parted[0]!.store.state.refusal).toMatch(/^Another tab has gone on with this conversation too; /);
+  expect(parted[0]!.store.state.refusal).toMatch(/^Another tab continued this conversation too; /);
   // The tab that was parted shows its own, and has the other's too.
   expect(said(parted[0]!).at(-1)!.question).toBe(parted[0] === here ? 'Second?' : 'Third?');
   expect(parted[0]!.store.state.conversations).toEqual(list);

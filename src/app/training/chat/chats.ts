@@ -33,7 +33,7 @@ const NONE = {
 } as const;
 
 const PARTED =
-  'Another tab has gone on with this conversation too; what is said here is now a conversation of its own.';
+  'Another tab continued this conversation too; what was said here is now a separate conversation.';
 
 /** Conversations with the versions of a run, which answer one after the other, since there is one GPU. */
 export class Chats {
