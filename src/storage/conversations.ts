@@ -3,7 +3,7 @@ import { UserError } from '../formats/user-error.ts';
 import { withSiteLock } from '../platform/site-locks.ts';
 import { type ChatVersion, parseConversation, type StoredConversation } from './conversation.ts';
 import { keysUnder, replaceEntries } from './database.ts';
-import { mergeConversation } from './merge-conversation.ts';
+import { asOwnConversation, mergeConversation } from './merge-conversation.ts';
 import { withinQuota } from './quota.ts';
 import { runKeys } from './run-keys.ts';
 
@@ -42,11 +42,7 @@ export class Conversations {
     return withSiteLock(LOCK, async () => {
       const keys = runKeys(run);
       const now = await this.#read(keys.chat(after.id));
-      const kept = mergeConversation(now, before, after) ?? {
-        ...after,
-        id: crypto.randomUUID(),
-        created: Date.now(),
-      };
+      const kept = mergeConversation(now, before, after) ?? asOwnConversation(after);
       const file = new Blob([JSON.stringify(kept)]);
       if (file.size > MAX_CONVERSATION) {
         throw new UserError('This conversation is too long to be kept; begin a new one.');

@@ -30,3 +30,10 @@ function mergeTurn(now: StoredTurn, before: StoredTurn, after: StoredTurn): Stor
   const { answers } = now.answers.length > after.answers.length ? now : after;
   return { ...after, answers, vote: after.vote === before.vote ? now.vote : after.vote };
 }
+
+/** The conversation as one of its own, for where it cannot be merged. */
+export const asOwnConversation = (conversation: StoredConversation): StoredConversation => ({
+  ...conversation,
+  id: crypto.randomUUID(),
+  created: Date.now(),
+});

@@ -1,6 +1,6 @@
 import type { ChatApi, StoredConversation } from '../../src/engine/protocol/chat.ts';
 import type { Answer } from '../../src/engine/protocol/protocol.ts';
-import { mergeConversation } from '../../src/storage/merge-conversation.ts';
+import { asOwnConversation, mergeConversation } from '../../src/storage/merge-conversation.ts';
 
 const KEY = 'fake chats';
 const ok = <T>(value: T): Answer<T> => ({ ok: true, value });
@@ -22,8 +22,7 @@ export function fakeChat(pace: number): ChatApi {
       ok({ form: 'chat', system: 'You keep the stock.', lacks: [], conversations: of(run) }),
     keepConversation: async (run, after, before) => {
       const now = of(run).find(({ id }) => id === after.id);
-      const merged = mergeConversation(now, before, after);
-      const conversation = merged ?? { ...after, id: crypto.randomUUID(), created: Date.now() };
+      const conversation = mergeConversation(now, before, after) ?? asOwnConversation(after);
       keep(run, [conversation, ...of(run).filter(({ id }) => id !== conversation.id)]);
       return ok(conversation);
     },

@@ -38,12 +38,12 @@ const CHANGES_DELAY_MS = 600;
 
 /** Stages one and two: what was chosen, the recipe, and what the engine makes of them together. */
 export class Choices {
+  readonly recipe: RecipeChoices;
   readonly #engine: EngineApi;
   readonly #store: Store<AppState>;
   readonly #asking = new Asking<Asked>();
   #planTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #changesTimers = new Map<SlotName, ReturnType<typeof setTimeout>>();
-  readonly recipe: RecipeChoices;
 
   constructor(engine: EngineApi, store: Store<AppState>) {
     this.#engine = engine;
